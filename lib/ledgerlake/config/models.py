@@ -1,0 +1,251 @@
+"""The frozen shapes of configuration; unknown keys are errors."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from ledgerlake.core.identity import fingerprint
+from ledgerlake.core.types import is_type
+from ledgerlake.ports.snowflake import SnowflakeSettings
+
+
+def _known_type(name: str) -> str:
+    if not is_type(name):
+        raise ValueError(
+            f"{name!r} is not a column type; use string, integer, bigint, boolean, date,"
+            " timestamp or decimal(p,s)"
+        )
+    return name
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+ColumnType = Annotated[str, AfterValidator(_known_type)]
+
+
+class Model(BaseModel):
+    """Base of all configuration: frozen and strict about keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Reference(Model):
+    """A parent row that must exist: rows that miss it are held until it arrives."""
+
+    table: Name
+    column: Name
+
+
+class Column(Model):
+    """One column of a table's contract.
+
+    ``source`` is the field's name or dotted path in the feed (default: the column's name).
+    ``currency`` names the column with the ISO code of an amount; with ``unit: minor`` the feed
+    gives integer minor units, which are scaled by the currency's exponent (``stripe``: by
+    Stripe's documented exponents). ``format`` tells how numbers stand for times.
+    """
+
+    name: Name
+    type: ColumnType
+    source: str | None = None
+    nullable: bool = True
+    min: str | None = None
+    max: str | None = None
+    allowed: tuple[str, ...] = ()
+    pattern: str | None = None
+    references: Reference | None = None
+    currency: Name | None = None
+    unit: Literal["major", "minor", "stripe"] = "major"
+    format: Literal["auto", "epoch_seconds", "epoch_millis"] = "auto"
+    pii: Literal["none", "personal", "sensitive"] = "none"
+
+    @property
+    def source_name(self) -> str:
+        """Return the field's name or path in the feed."""
+        return self.source or self.name
+
+
+class Table(Model):
+    """One silver table: where it comes from, its key, its contract."""
+
+    table: Name
+    description: str = ""
+    source: Name
+    resource: str
+    key: tuple[Name, ...] = Field(min_length=1)
+    columns: tuple[Column, ...] = Field(min_length=1)
+    changes: Literal["whole", "partial"] = "whole"
+    keys_can_change: bool = False
+    on_new_column: Literal["add", "ignore", "refuse"] = "add"
+    suite: str | None = None
+    feed: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Return the contract's column names in order."""
+        return tuple(c.name for c in self.columns)
+
+    def column(self, name: str) -> Column:
+        """Return the column called ``name``; KeyError where there is none."""
+        return next(c for c in self.columns if c.name == name)
+
+    def with_columns(self, added: tuple[Column, ...]) -> Table:
+        """Return the table with columns that arrived later by additive schema changes."""
+        new = tuple(c for c in added if c.name not in self.column_names)
+        return self.model_copy(update={"columns": self.columns + new})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return the hash of what the declaration means (its text may be laid out anew)."""
+        return fingerprint(self.model_dump(mode="json"))
+
+
+class Source(Model):
+    """One source system and the feed it speaks; ``options`` belong to the feed."""
+
+    feed: str
+    location: str | None = None
+    connection: Name | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Input(Model):
+    """What a mart is built from, and which of its partitions a changed row touches.
+
+    ``partition`` is a SQL expression over the input's columns that gives the mart's partition
+    value; without it any change rebuilds the whole mart.
+    """
+
+    table: Name | None = None
+    mart: Name | None = None
+    partition: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Input:
+        if (self.table is None) == (self.mart is None):
+            raise ValueError("give either `table` or `mart`")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Return the input's name in the SQL."""
+        return self.table or self.mart or ""
+
+
+class Mart(Model):
+    """One gold table made by SQL."""
+
+    mart: Name
+    description: str = ""
+    sql: str
+    key: tuple[Name, ...] = Field(min_length=1)
+    partition_by: Name | None = None
+    inputs: tuple[Input, ...] = Field(min_length=1)
+    suite: str | None = None
+    publish: bool = True
+
+
+class Target(Model):
+    """Where the marts are served in Snowflake."""
+
+    database: str
+    schema_name: str = Field(alias="schema")
+    bi_schema: str
+    external_stage: str | None = None
+    bi_role: str | None = None
+
+
+class Alerts(Model):
+    """Who hears of blocked and failed runs; the URL is a secret reference."""
+
+    webhook: str | None = None
+
+
+class PipelineFile(Model):
+    """The contents of ``conf/pipelines/<name>/pipeline.yml``."""
+
+    pipeline: Name
+    description: str = ""
+    sources: dict[Name, Source]
+    marts: tuple[Mart, ...] = ()
+    publication: Target
+    alerts: Alerts = Alerts()
+
+
+class Pipeline(Model):
+    """A whole pipeline: its file, its tables and where both were read from."""
+
+    folder: Path
+    spec: PipelineFile
+    tables: dict[str, Table]
+    sql: dict[str, str]
+    suites: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Return the pipeline's name."""
+        return self.spec.pipeline
+
+    def mart(self, name: str) -> Mart:
+        """Return the mart called ``name``; KeyError where there is none."""
+        return {m.mart: m for m in self.spec.marts}[name]
+
+    def suite_of(self, owner: Table | Mart) -> Any | None:
+        """Return the loaded suite of a table or mart, if it declares one."""
+        return self.suites[owner.suite] if owner.suite else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return the hash of everything declared: tables, marts, SQL text and suites."""
+        tables = {name: t.fingerprint for name, t in self.tables.items()}
+        suites = {name: s.fingerprint for name, s in self.suites.items()}
+        return fingerprint([self.spec.model_dump(mode="json"), tables, self.sql, suites])
+
+
+class SparkSettings(Model):
+    """How the session is sized; ``settings`` are passed to Spark as they are."""
+
+    master: str | None = "local[2]"
+    driver_memory: str = "2g"
+    shuffle_partitions: int = 2
+    table_threads: int = 2
+    settings: dict[str, str] = Field(default_factory=dict)
+
+
+class S3Settings(Model):
+    """Only for S3-compatible servers other than AWS: endpoint and key references."""
+
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    access_key: str | None = None
+    secret_key: str | None = None
+
+
+class EmrSettings(Model):
+    """What `ledgerlake submit` needs to know of EMR Serverless."""
+
+    application_id: str
+    execution_role: str
+    package_uri: str
+    log_uri: str
+    region: str = "us-east-1"
+    timeout_minutes: int = 60
+    max_attempts: int = 2
+    settings: dict[str, str] = Field(default_factory=dict)
+
+
+class Environment(Model):
+    """One place the pipelines run: lake, sources, warehouse, Spark."""
+
+    environment: Name
+    lake: str
+    sources: str
+    snowflake: SnowflakeSettings | Literal["local"] = "local"
+    snowflake_folder: str | None = None
+    connections: dict[Name, dict[str, str]] = Field(default_factory=dict)
+    spark: SparkSettings = SparkSettings()
+    s3: S3Settings = S3Settings()
+    emr: EmrSettings | None = None

@@ -1,0 +1,244 @@
+"""AWS DMS files on S3: full load and CDC, CSV or Parquet.
+
+Order: full-load rows rank below all CDC rows (their timestamp is transfer time). CDC rows are
+ordered by the ``$AR_H_CHANGE_SEQ`` column where declared, else by file name and row ordinal.
+Deletes carry only the key. A key update needs before-image columns; without them a table that
+declares ``keys_can_change`` is refused. Source: AWS DMS user guide, "Using Amazon S3 as a
+target", and FEEDS notes kept in docs/feeds.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import date
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from ledgerlake.config.models import Source, Table
+from ledgerlake.core.types import spark_type
+from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.base import Extraction, Options, Reading
+from ledgerlake.feeds.files import changed, land_files, open_location, unseen
+from ledgerlake.feeds.frames import ONE_FILE_PER_TASK, objects_sql, union_all
+from ledgerlake.landing.manifest import LandedObject, Manifest
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_LOAD = re.compile(r"LOAD([0-9A-Fa-f]{8})\.")
+_CDC = re.compile(r"(\d{8})-\d{9}\.")
+_BEFORE = "BI_"
+
+
+class DmsSource(Options):
+    """How the task writes its files; must match what the files hold, and is verified per file."""
+
+    format: Literal["csv", "parquet"] = "csv"
+    header: bool = True
+    op_column: str = "Op"
+    timestamp_column: str | None = None
+    sequence_column: str | None = None
+
+
+class DmsTable(Options):
+    """Per table: the column order of header-less CSV files, after ``Op``."""
+
+    column_order: tuple[str, ...] = ()
+
+
+class DmsFeed:
+    """Reads what AWS DMS wrote."""
+
+    kind = "dms"
+    needs_spark_to_extract = False
+
+    def check(self, source: Source, table: Table) -> None:
+        """Check options: header-less CSV needs a column order."""
+        options, own = DmsSource(**source.options), DmsTable(**table.feed)
+        if options.format == "csv" and not options.header and not own.column_order:
+            raise ValueError("CSV without a header needs `feed: {column_order: […]}`")
+
+    def extract(self, request: Extraction) -> list[Manifest]:
+        """Land new files per table; broken ones are refused one by one."""
+        landed = [land_files(request, t, f"{t.resource}/", self._probe(request.source, t), file_date) for t in request.tables]
+        return [m for m in landed if m]
+
+    def pending(self, request: Extraction) -> dict[str, int]:
+        """Count unseen (and replaced) files per table."""
+        store = open_location(request)
+        return {
+            t.table: sum(1 for _ in unseen(store, f"{t.resource}/", request.logs[t.table], request.logical_date, file_date))
+            + len(changed(store, f"{t.resource}/", request.logs[t.table]))
+            for t in request.tables
+        }
+
+    def _probe(self, source: Source, table: Table):  # type: ignore[no-untyped-def]
+        options, own = DmsSource(**source.options), DmsTable(**table.feed)
+
+        def probe(name: str, body: bytes) -> tuple[str, ...]:
+            layout = probe_parquet(name, body) if options.format == "parquet" else probe_csv(name, body, options, own)
+            _verify_layout(name, layout, options, table)
+            return layout
+
+        return probe
+
+    def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
+        """Return the payload columns: the layout without DMS's own columns."""
+        pairs = dict(entry.split(":", 1) for entry in item.layout)
+        return {n: t for n, t in pairs.items() if not n.startswith((_BEFORE, "_dms_"))}
+
+    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+        """Read each group of files with one layout, then union; one scan in all."""
+        groups: dict[tuple[str, ...], list[LandedObject]] = {}
+        for item in reading.objects:
+            groups.setdefault(item.layout, []).append(item)
+        return union_all([_read_group(spark, reading, layout, items) for layout, items in sorted(groups.items())])
+
+
+def file_date(name: str) -> date | None:
+    """Return the commit date in a CDC file's name; full-load files belong to no date."""
+    found = _CDC.search(PurePosixPath(name).name)
+    return date(int(found[1][:4]), int(found[1][4:6]), int(found[1][6:8])) if found else None
+
+
+def file_order(name: str) -> str:
+    """Return the position prefix of a file: full load (hexadecimal counter) below CDC (time)."""
+    base = PurePosixPath(name).name
+    load = _LOAD.search(base)
+    return f"0|{int(load[1], 16):010d}" if load else f"1|{base}"
+
+
+def probe_csv(name: str, body: bytes, options: DmsSource, own: DmsTable) -> tuple[str, ...]:
+    """Check a CSV file's frame and return its layout; DMS's own columns are marked ``_dms_``."""
+    if not body:
+        raise SourceError("the file is empty", where=Where(file=name))
+    if not body.endswith(b"\n"):
+        raise SourceError("the file ends in the middle of a line (truncated)", where=Where(file=name))
+    try:
+        first = next(csv.reader(io.StringIO(body[:65536].decode("utf-8", errors="ignore"))))
+    except (csv.Error, StopIteration) as error:
+        raise SourceError("the first line is not CSV", where=Where(file=name)) from error
+    if options.header:
+        columns = first
+    else:
+        columns = [options.op_column, *own.column_order]
+        if first[: len(columns)] == columns:
+            raise SourceError("the file has a header where none is declared", where=Where(file=name))
+        if len(first) != len(columns):
+            raise SourceError(f"{len(first)} columns where {len(columns)} are declared", where=Where(file=name))
+    return tuple(_mark(c, "string", options) for c in columns)
+
+
+def probe_parquet(name: str, body: bytes) -> tuple[str, ...]:
+    """Read a Parquet footer and return its layout; a truncated file has none and is refused."""
+    import pyarrow.parquet as parquet
+    from pyarrow import ArrowInvalid, BufferReader
+
+    if not body:
+        raise SourceError("the file is empty", where=Where(file=name))
+    try:
+        schema = parquet.read_schema(BufferReader(body))
+    except (ArrowInvalid, OSError) as error:
+        raise SourceError("not a whole Parquet file (truncated?)", where=Where(file=name)) from error
+    return tuple(f"{f.name}:{arrow_type_name(str(f.type))}" for f in schema)
+
+
+def arrow_type_name(name: str) -> str:
+    """Return the Spark name of an Arrow type as DMS and Spark write them."""
+    if name.startswith("decimal128("):
+        return name.replace("decimal128", "decimal").replace(" ", "")
+    if name.startswith("timestamp"):
+        return "timestamp"
+    known = {"int64": "bigint", "int32": "int", "int16": "smallint", "bool": "boolean", "date32[day]": "date"}
+    return known.get(name, {"large_string": "string"}.get(name, name))
+
+
+def _mark(column: str, type_name: str, options: DmsSource) -> str:
+    return f"{column}:{type_name}"
+
+
+def _verify_layout(name: str, layout: tuple[str, ...], options: DmsSource, table: Table) -> None:
+    names = [entry.split(":", 1)[0] for entry in layout]
+    doubled = {n for n in names if names.count(n) > 1}
+    if doubled:
+        raise SourceError(f"the columns {sorted(doubled)} stand twice", where=Where(file=name, table=table.table))
+    wanted = [options.op_column, options.timestamp_column, options.sequence_column]
+    for column in filter(None, wanted):
+        if column not in names and not (column == options.op_column and _LOAD.search(name)):
+            raise SourceError(f"the column {column!r} is missing", where=Where(file=name, table=table.table))
+    if table.keys_can_change and not _LOAD.search(name):
+        for key in table.key:
+            if _BEFORE + table.column(key).source_name not in names:
+                raise SourceError(
+                    f"keys of the table can change, but {_BEFORE}{key} is missing",
+                    where=Where(file=name, table=table.table),
+                    then="set add-before-image-columns on the task",
+                )
+
+
+def _read_group(spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
+    options = DmsSource(**reading.source_options)
+    names = [entry.split(":", 1)[0] for entry in layout]
+    rows = _scan(spark, reading, options, names, items)
+    orders = {i.path: file_order(i.source_name) for i in items}
+    objects = spark.sql(objects_sql(orders))
+    joined = rows.join(objects.hint("broadcast"), "_object")
+    return _changes(joined, reading.table, options, names)
+
+
+def _scan(spark: SparkSession, reading: Reading, options: DmsSource, names: list[str], items: list[LandedObject]) -> DataFrame:
+    paths = [f"{reading.lake_uri}/{i.path}" for i in items]
+    place = "concat('landing/', substring_index(_metadata.file_path, '/landing/', -1)) AS _object"
+    if options.format == "parquet":
+        return spark.read.parquet(*paths).selectExpr(
+            "*", place, "_metadata.row_index AS _ordinal", "CAST(NULL AS STRING) AS _broken"
+        )
+    schema = ", ".join(f"`{n}` STRING" for n in names) + ", _broken STRING"
+    frame = spark.read.csv(
+        paths, schema=schema, header=options.header, mode="PERMISSIVE", enforceSchema=True,
+        columnNameOfCorruptRecord="_broken", multiLine=True, escape='"', emptyValue="", nullValue="",
+    )  # fmt: skip
+    return frame.selectExpr("*", place, ONE_FILE_PER_TASK)
+
+
+def _changes(rows: DataFrame, table: Table, options: DmsSource, names: list[str]) -> DataFrame:
+    present = set(names)
+    op = f"`{options.op_column}`" if options.op_column in present else "'I'"
+    sequence = options.sequence_column
+    order = "concat(_order, '|', lpad(_ordinal, 12, '0'))"
+    if sequence and sequence in present:
+        order = f"CASE WHEN _order LIKE '0|%' THEN {order} ELSE concat('1|', lpad(trim(`{sequence}`), 35, '0')) END"
+    problems = [
+        "WHEN _broken IS NOT NULL THEN 'wrong number of columns, or not CSV'",
+        f"WHEN coalesce({op}, '') NOT IN ('I', 'U', 'D') THEN 'unknown Op'",
+    ]
+    if sequence and sequence in present:
+        problems.append(f"WHEN _order LIKE '1|%' AND coalesce(trim(`{sequence}`), '') NOT RLIKE '^[0-9]{{1,35}}$' THEN 'no change sequence'")
+    key_moved = _key_moved(table, present)
+    values = [_value(table, c.name, present) for c in table.columns]
+    raw = f"CASE WHEN _problem IS NOT NULL THEN coalesce(_broken, to_json(struct({', '.join(f'`{n}`' for n in names)}))) END AS _raw"
+    frame = rows.selectExpr(
+        "*", f"CASE {' '.join(problems)} END AS _problem", f"{order} AS _position", f"{op} AS _dms_op",
+        f"explode(CASE WHEN {op} = 'U' AND {key_moved} THEN array('delete', 'upsert')"
+        f" WHEN {op} = 'D' THEN array('delete') ELSE array('upsert') END) AS _op",
+    )  # fmt: skip
+    return frame.selectExpr("_object", "_ordinal", "_op", "_position", "_problem", raw, "CAST(NULL AS ARRAY<STRING>) AS _carried", *values)
+
+
+def _key_moved(table: Table, present: set[str]) -> str:
+    pairs = [(table.column(k).source_name, _BEFORE + table.column(k).source_name) for k in table.key]
+    tests = [f"(`{b}` IS NOT NULL AND NOT (`{b}` <=> `{a}`))" for a, b in pairs if b in present]
+    return "(" + " OR ".join(tests) + ")" if tests else "false"
+
+
+def _value(table: Table, name: str, present: set[str]) -> str:
+    column = table.column(name)
+    source = column.source_name
+    if source not in present:
+        return f"CAST(NULL AS {spark_type(column.type)}) AS `{name}`"
+    before = _BEFORE + source
+    if name in table.key and before in present:
+        return f"CASE WHEN _dms_op = 'U' AND _op = 'delete' THEN `{before}` ELSE `{source}` END AS `{name}`"
+    return f"`{source}` AS `{name}`"

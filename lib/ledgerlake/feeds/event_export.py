@@ -1,0 +1,154 @@
+"""Event exports: gzipped JSON lines in Kafka-connect layout ``topic+partition+startOffset.ext``.
+
+Identity is the declared key (an envelope id), order is (partition, offset): Kafka keeps one
+key's events in one partition, so that is each key's business order. Fields that the contract
+does not name are ignored. With ``op_field`` events say what they do; ``patch`` events carry
+exactly the fields that are present in them, so absent keeps and null clears.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from datetime import date
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from ledgerlake.config.models import Source, Table
+from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.base import Extraction, Options, Reading
+from ledgerlake.feeds.files import changed, land_files, open_location, unseen
+from ledgerlake.feeds.frames import contract_values, json_schema, lines_of, literal, objects_sql
+from ledgerlake.landing.manifest import LandedObject, Manifest
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_NAME = re.compile(r"^(?P<topic>.+)\+(?P<partition>\d+)\+(?P<offset>\d+)\.")
+_DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})")
+
+
+class EventSource(Options):
+    """How events are written."""
+
+    format: Literal["json"] = "json"
+
+
+class EventTable(Options):
+    """Per table: the field that names the operation, and what its values mean."""
+
+    op_field: str | None = None
+    ops: dict[str, Literal["upsert", "patch", "delete"]] = {}
+
+
+class EventExportFeed:
+    """Reads Kafka topics that a connector exported to object storage."""
+
+    kind = "event_export"
+    needs_spark_to_extract = False
+
+    def check(self, source: Source, table: Table) -> None:
+        """Check options: patches need a table that declares partial changes."""
+        EventSource(**source.options)
+        own = EventTable(**table.feed)
+        if bool(own.op_field) != bool(own.ops):
+            raise ValueError("`op_field` and `ops` go together")
+        if "patch" in own.ops.values() and table.changes != "partial":
+            raise ValueError("patch operations need `changes: partial`")
+
+    def extract(self, request: Extraction) -> list[Manifest]:
+        """Land new export files per topic."""
+        landed = [land_files(request, t, f"{t.resource}/", probe, file_date) for t in request.tables]
+        return [m for m in landed if m]
+
+    def pending(self, request: Extraction) -> dict[str, int]:
+        """Count unseen (and replaced) files per topic."""
+        store = open_location(request)
+        return {
+            t.table: sum(1 for _ in unseen(store, f"{t.resource}/", request.logs[t.table], request.logical_date, file_date))
+            + len(changed(store, f"{t.resource}/", request.logs[t.table]))
+            for t in request.tables
+        }
+
+    def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
+        """JSON lines have no header."""
+        return None
+
+    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+        """Parse each line once; what is not a JSON object is a problem, not an error."""
+        table, own = reading.table, EventTable(**reading.table.feed)
+        paths = [c.source_name for c in table.columns] + ([own.op_field] if own.op_field else [])
+        orders = {i.path: file_order(i.source_name) for i in reading.objects}
+        lines = lines_of(spark, reading.lake_uri, list(orders)).join(spark.sql(objects_sql(orders)).hint("broadcast"), "_object")
+        schema = json_schema(paths) + ", _broken STRING"
+        parsed = lines.selectExpr("*", f"from_json(value, {literal(schema)}, map('columnNameOfCorruptRecord', '_broken')) AS j")
+        op = _op_sql(own)
+        return parsed.selectExpr(
+            "_object", "_ordinal", f"{op} AS _op",
+            "concat(split_part(_order, '|', 1), '|', lpad(CAST(split_part(_order, '|', 2) AS BIGINT) + _ordinal, 20, '0')) AS _position",
+            f"CASE WHEN j IS NULL OR j._broken IS NOT NULL THEN 'not a JSON object' WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
+            "value AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table, "j"),
+        )  # fmt: skip
+
+
+def file_date(name: str) -> date | None:
+    """Return the day of a ``dt=`` folder, None without one."""
+    found = _DAY.search(name)
+    return date.fromisoformat(found[1]) if found else None
+
+
+def file_order(name: str) -> str:
+    """Return ``partition|startOffset`` from the name; raise :class:`SourceError` for another layout."""
+    found = _NAME.match(PurePosixPath(name).name)
+    if not found:
+        raise SourceError("the name is not topic+partition+startOffset", where=Where(file=name))
+    return f"{int(found['partition']):06d}|{int(found['offset'])}"
+
+
+def probe(name: str, body: bytes) -> tuple[str, ...]:
+    """Refuse names outside the layout, empty files, broken gzip and Avro; lines have no layout."""
+    file_order(name)
+    if not body:
+        raise SourceError("the file is empty", where=Where(file=name))
+    if body[:4] == b"Obj\x01":
+        raise SourceError("an Avro container where JSON lines are declared", where=Where(file=name))
+    if body[:1] == b"\x00":
+        raise SourceError("Confluent wire format where JSON lines are declared", where=Where(file=name))
+    if name.endswith(".gz"):
+        _verify_gzip(name, body)
+    return ()
+
+
+def _verify_gzip(name: str, body: bytes) -> None:
+    rest = body
+    try:
+        while rest:
+            stream = zlib.decompressobj(wbits=31)
+            stream.decompress(rest)
+            if not stream.eof:
+                raise SourceError("the gzip stream is cut short (truncated)", where=Where(file=name))
+            rest = stream.unused_data
+    except zlib.error as error:
+        raise SourceError("not a gzip stream", where=Where(file=name)) from error
+
+
+def _op_sql(own: EventTable) -> str:
+    if not own.op_field:
+        return "'upsert'"
+    field = "j." + own.op_field
+    cases = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in own.ops.items())
+    return f"CASE {field} {cases} END"
+
+
+def _carried_sql(table: Table) -> str:
+    """Return the columns whose field is present, null or not; only patches need to know."""
+    if table.changes == "whole":
+        return "CAST(NULL AS ARRAY<STRING>)"
+    tests = [f"CASE WHEN {_present(c.source_name)} THEN {literal(c.name)} END" for c in table.columns]
+    return f"array_compact(array({', '.join(tests)}))"
+
+
+def _present(path: str) -> str:
+    parent, _, leaf = path.rpartition(".")
+    record = f"get_json_object(value, {literal('$.' + parent)})" if parent else "value"
+    return f"coalesce(array_contains(json_object_keys({record}), {literal(leaf)}), false)"

@@ -1,0 +1,86 @@
+"""Pieces of Spark SQL that several feeds share: ordinals, object lists, JSON schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from ledgerlake.config.models import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+ONE_FILE_PER_TASK = "monotonically_increasing_id() & 8589934591 AS _ordinal"
+"""The record's place in its file. True only where each task reads exactly one whole file, which
+:func:`reading_session` arranges: the low 33 bits of the id then count the file's records."""
+
+_WHOLE_FILE_BYTES = str(1 << 40)
+
+
+def reading_session(spark: SparkSession) -> SparkSession:
+    """Return a sibling session in which a task reads exactly one whole file, every column of it."""
+    session = spark.newSession()
+    for key, value in {
+        "spark.sql.files.maxPartitionBytes": _WHOLE_FILE_BYTES,
+        "spark.sql.files.openCostInBytes": _WHOLE_FILE_BYTES,
+        "spark.sql.files.minPartitionNum": "1",
+        "spark.sql.csv.parser.columnPruning.enabled": "false",  # else width errors go unseen
+    }.items():
+        session.conf.set(key, value)
+    return session
+
+
+def literal(text: str) -> str:
+    """Return ``text`` as a Spark SQL string literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def objects_sql(orders: Mapping[str, str]) -> str:
+    """Return a query of (_object, _order) rows, for a broadcast join."""
+    rows = ", ".join(f"({literal(path)}, {literal(order)})" for path, order in sorted(orders.items()))
+    return f"SELECT * FROM VALUES {rows} AS t(_object, _order)"
+
+
+def union_all(frames: list[DataFrame]) -> DataFrame:
+    """Union frames by column name."""
+    return reduce(lambda a, b: a.unionByName(b), frames)
+
+
+def json_schema(paths: list[str]) -> str:
+    """Return the Spark DDL of a JSON record in which each dotted path is a string leaf."""
+    tree: dict[str, dict] = {}  # type: ignore[type-arg]
+    for path in paths:
+        node = tree
+        for part in path.split("."):
+            node = node.setdefault(part, {})
+    return _ddl(tree)
+
+
+def _ddl(tree: Mapping[str, Mapping]) -> str:  # type: ignore[type-arg]
+    return ", ".join(
+        f"`{name}` " + (f"STRUCT<{_struct(below)}>" if below else "STRING") for name, below in tree.items()
+    )
+
+
+def _struct(tree: Mapping[str, Mapping]) -> str:  # type: ignore[type-arg]
+    return ", ".join(f"`{n}`: " + (f"STRUCT<{_struct(b)}>" if b else "STRING") for n, b in tree.items())
+
+
+def path_sql(root: str, path: str) -> str:
+    """Return the SQL that reads a dotted path below ``root``."""
+    return root + "".join(f".`{part}`" for part in path.split("."))
+
+
+def lines_of(spark: SparkSession, lake_uri: str, paths: list[str]) -> DataFrame:
+    """Read text objects as (value, _object, _ordinal); gzip is recognised by the name's ending."""
+    return spark.read.text([f"{lake_uri}/{p}" for p in paths]).selectExpr(
+        "value",
+        "concat('landing/', substring_index(_metadata.file_path, '/landing/', -1)) AS _object",
+        ONE_FILE_PER_TASK,
+    )
+
+
+def contract_values(table: Table, root: str, prefix: str = "") -> list[str]:
+    """Return the select items that take each contract column from a parsed JSON record."""
+    return [f"{path_sql(root, prefix + c.source_name)} AS `{c.name}`" for c in table.columns]

@@ -1,0 +1,189 @@
+"""Loads one batch: raw changes → judged → bronze and quarantine → silver → accounted.
+
+Each step can be killed and repeated. The order matters: quarantine, then bronze (whose commit
+carries the counts), then silver (whose commit carries its metrics), then the control record.
+A run that finds a bronze or silver commit of the batch goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ledgerlake.config.models import Table
+from ledgerlake.core import change as c
+from ledgerlake.core.accounting import Counts
+from ledgerlake.errors import Where
+from ledgerlake.feeds.frames import literal, reading_session
+from ledgerlake.lake import quarantine, silver, stage
+from ledgerlake.lake.commits import marked
+from ledgerlake.lake.tables import (
+    BRONZE_PROPERTIES,
+    SILVER_PROPERTIES,
+    Commit,
+    bronze_fields,
+    silver_fields,
+)
+from ledgerlake.lake.workspace import Workspace
+from ledgerlake.landing.manifest import LandedObject
+from ledgerlake.quality.compile import row_rules
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One exact, content-addressed unit of loading for one table."""
+
+    batch_id: str
+    kind: str  # "landed" or "release"
+    table: Table
+    objects: tuple[LandedObject, ...]
+    extracted_at: dict[str, datetime]
+    read: Callable[[SparkSession], DataFrame]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a batch did: counts, versions written, and the record kept of it."""
+
+    counts: Counts
+    record: dict[str, Any]
+
+
+class BatchLoader:
+    """Loads batches of one pipeline; ``run_id`` and ``now`` are the run's."""
+
+    def __init__(self, workspace: Workspace, run_id: str, now: datetime, logical_date: str) -> None:
+        self._w, self._run_id, self._now, self._date = workspace, run_id, now, logical_date
+
+    def load(self, batch: Batch) -> Outcome:
+        """Bring the batch into silver; raise AccountingError where its changes are not all accounted for."""
+        started, table = time.monotonic(), batch.table
+        self._prepare(table)
+        done = self._w.storage.commit_of(self._w.paths.bronze(table.table), batch.batch_id)
+        facts = done.note["facts"] if done else self._to_bronze(batch)
+        applied, silver_version = self._to_silver(batch, facts)
+        counts = Counts(
+            read=facts["read"], applied=applied, superseded=facts["accepted"] - applied,
+            duplicate=facts["duplicate"], quarantined=facts["refused"] + facts["held"], held=facts["held"],
+        ).check(Where(table=table.table, batch_id=batch.batch_id))  # fmt: skip
+        record = self._record(batch, counts, facts, silver_version, int((time.monotonic() - started) * 1000))
+        self._w.control.append("batches", self._run_id, [record])
+        return Outcome(counts, record)
+
+    def _prepare(self, table: Table) -> None:
+        storage, paths = self._w.storage, self._w.paths
+        storage.create(paths.bronze(table.table), bronze_fields(table), BRONZE_PROPERTIES)
+        storage.create(paths.silver(table.table), silver_fields(table), SILVER_PROPERTIES)
+        for uri in (paths.bronze(table.table), paths.silver(table.table)):
+            storage.add_columns(uri, table.columns)
+
+    def _to_bronze(self, batch: Batch) -> dict[str, Any]:
+        session = reading_session(self._w.spark())
+        labelled = stage.label(self._judged(session, batch), batch.table).persist()
+        try:
+            facts = _measure(labelled, batch.table)
+            earlier = self._overlapping(batch, facts)
+            if earlier:
+                seen = session.read.format("delta").load(self._w.paths.bronze(batch.table.table))
+                among = ", ".join(literal(b) for b in earlier)
+                compared = stage.against_bronze(labelled, seen.where(f"{c.BATCH_ID} IN ({among})"), batch.table).persist()
+                try:
+                    facts = _measure(compared, batch.table)
+                    self._write(session, batch, compared, facts)
+                finally:
+                    compared.unpersist()
+            else:
+                self._write(session, batch, labelled, facts)
+        finally:
+            labelled.unpersist()
+        return facts
+
+    def _judged(self, session: SparkSession, batch: Batch) -> DataFrame:
+        suite = self._w.pipeline.suite_of(batch.table)
+        rules = row_rules(suite) if suite else []
+        parents = {
+            column.name: self._parent_keys(session, column.references.table, column.references.column, column.name)
+            for column in batch.table.columns
+            if column.references
+        }
+        given = stage.BatchInput(batch.batch_id, batch.table, batch.extracted_at, parents, rules)
+        return stage.judge(session, batch.read(session), given)
+
+    def _parent_keys(self, session: SparkSession, parent: str, key: str, column: str) -> DataFrame:
+        path = self._w.paths.silver(parent)
+        if self._w.storage.version(path) < 0:
+            return session.sql(f"SELECT CAST(NULL AS STRING) AS `{column}` WHERE false")
+        return session.read.format("delta").load(path).where(f"NOT {c.DELETED}").selectExpr(f"`{key}` AS `{column}`")
+
+    def _overlapping(self, batch: Batch, facts: dict[str, Any]) -> list[str]:
+        """Return earlier batches whose positions overlap: only there can a change stand already."""
+        if not facts["accepted"]:
+            return []
+        return [
+            b["batch_id"]
+            for b in self._w.control.finished_batches(batch.table.table).values()
+            if b["position_min"] and b["position_min"] <= facts["position_max"] and b["position_max"] >= facts["position_min"]
+        ]
+
+    def _write(self, session: SparkSession, batch: Batch, labelled: DataFrame, facts: dict[str, Any]) -> None:
+        paths, note = self._w.paths, {"batch_id": batch.batch_id, "run_id": self._run_id}
+        if facts["refused"] or facts["held"]:
+            self._w.storage.create(paths.quarantine(), quarantine.fields(), quarantine.PROPERTIES)
+            rows = quarantine.rows_to_quarantine(labelled, batch.table, batch.batch_id, self._run_id, self._now.isoformat())
+            with marked(session, f"{batch.batch_id}-quarantine", note):
+                rows.coalesce(1).write.format("delta").mode("append").save(paths.quarantine())
+        if facts["accepted"]:
+            with marked(session, f"{batch.batch_id}-bronze", note | {"facts": facts}):
+                bronze = labelled.where(f"{stage.OK} AND NOT _duplicate").selectExpr(
+                    f"{literal(batch.batch_id)} AS {c.BATCH_ID}", *(n for n in c.ORIGIN if n != c.BATCH_ID),
+                    c.OP, c.WINNER, *(f"`{n}`" for n in batch.table.column_names), c.CARRIED,
+                )  # fmt: skip
+                bronze.write.format("delta").mode("append").save(paths.bronze(batch.table.table))
+
+    def _to_silver(self, batch: Batch, facts: dict[str, Any]) -> tuple[int, int]:
+        path = self._w.paths.silver(batch.table.table)
+        done = self._w.storage.commit_of(path, batch.batch_id)
+        if done is None and facts["accepted"]:
+            self._merge(batch, facts, path)
+            done = self._w.storage.commit_of(path, batch.batch_id)
+        version = self._w.storage.version(path)
+        return (_affected(done), version) if done else (0, version)
+
+    def _merge(self, batch: Batch, facts: dict[str, Any], path: str) -> None:
+        session = self._w.spark().newSession()
+        bronze = session.read.format("delta").load(self._w.paths.bronze(batch.table.table))
+        slice_ = bronze.where(f"{c.BATCH_ID} = {literal(batch.batch_id)}")
+        source = silver.folded(slice_, batch.table)
+        source.createOrReplaceTempView("folded")
+        statement = silver.merge_sql(batch.table, path, "folded", (facts["key_min"], facts["key_max"]))
+        with marked(session, f"{batch.batch_id}-silver", {"batch_id": batch.batch_id, "run_id": self._run_id}):
+            session.sql(statement)
+
+    def _record(self, batch: Batch, counts: Counts, facts: dict[str, Any], silver_version: int, milliseconds: int) -> dict[str, Any]:
+        kept = ("position_min", "position_max", "extracted_min", "extracted_max")
+        return {
+            **vars(counts), **{k: facts[k] for k in kept}, "batch_id": batch.batch_id, "table": batch.table.table,
+            "kind": batch.kind, "status": "finished", "logical_date": self._date,
+            "bronze_version": self._w.storage.version(self._w.paths.bronze(batch.table.table)),
+            "silver_version": silver_version, "milliseconds": milliseconds,
+            "objects": [{"path": o.path, "source": o.source_name, "sha256": o.content_hash, "extracted_at": o.extracted_at} for o in batch.objects],
+        }  # fmt: skip
+
+
+def _measure(labelled: DataFrame, table: Table) -> dict[str, Any]:
+    """Fill the cache and return the batch's measures, in one pass."""
+    row = labelled.selectExpr(*stage.measures(table)).first()
+    assert row is not None, "an aggregate always gives one row"
+    facts = row.asDict()
+    return facts | {k: facts[k].isoformat() if hasattr(facts[k], "isoformat") else facts[k] for k in ("key_min", "key_max")}
+
+
+def _affected(commit: Commit) -> int:
+    metrics = commit.metrics
+    return sum(int(metrics.get(k, 0)) for k in ("numTargetRowsInserted", "numTargetRowsUpdated"))

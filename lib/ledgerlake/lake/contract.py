@@ -1,0 +1,117 @@
+"""Row rules: from a table's contract to Spark SQL that types each value and says what is wrong.
+
+Everything here is text: functions from declarations to SQL expressions. Raw values arrive as
+``r_<column>``, typed values leave as ``<column>``. A row with any reason is quarantined whole.
+"""
+
+from __future__ import annotations
+
+from ledgerlake.config.models import Column, Table
+from ledgerlake.core.money import EXPONENTS, STRIPE_EXPONENTS
+from ledgerlake.core.types import decimal_parts, spark_type
+from ledgerlake.feeds.frames import literal
+
+
+def typed_sql(table: Table, column: Column) -> str:
+    """Return the expression of the typed value: null where the raw value does not fit the type."""
+    raw = f"r_{column.name}"
+    if column.unit != "major":
+        scaled = f"try_cast({raw} AS DECIMAL(30,0)) * {_unit_size(column)}"
+        return f"try_cast({scaled} AS {spark_type(column.type)})"
+    if column.format != "auto":
+        convert = {"epoch_seconds": "timestamp_seconds", "epoch_millis": "timestamp_millis"}[column.format]
+        return f"{convert}(try_cast({raw} AS BIGINT))"
+    if column.name in currency_columns(table):
+        return f"upper(CAST({raw} AS STRING))"
+    return f"try_cast({raw} AS {spark_type(column.type)})"
+
+
+def currency_columns(table: Table) -> tuple[str, ...]:
+    """Return the columns that hold ISO codes, because an amount names them."""
+    return tuple(dict.fromkeys(c.currency for c in table.columns if c.currency))
+
+
+def _code(currency: str) -> str:
+    return f"upper(CAST(r_{currency} AS STRING))"
+
+
+def _by_exponent(code: str, exponents: dict[str, int], answer: dict[int, str]) -> str:
+    groups = {n: ", ".join(f"'{k}'" for k, v in sorted(exponents.items()) if v == n) for n in answer}
+    return "CASE " + " ".join(f"WHEN {code} IN ({groups[n]}) THEN {text}" for n, text in answer.items()) + " END"
+
+
+def _unit_size(column: Column) -> str:
+    exponents = STRIPE_EXPONENTS if column.unit == "stripe" else EXPONENTS
+    return _by_exponent(_code(column.currency or ""), exponents, {0: "1.000BD", 2: "0.010BD", 3: "0.001BD"})
+
+
+def reasons_sql(table: Table, suite_rules: list[tuple[str, str]]) -> str:
+    """Return an array of reasons, empty for a good row.
+
+    ``suite_rules`` are (name, expression that is true when the row fails) from a suite's
+    quarantine expectations. Deletes are judged on their key alone.
+    """
+    keys = [_test(table, table.column(k), nullable=False) for k in table.key]
+    rest = [t for col in table.columns if col.name not in table.key for t in _column_tests(table, col)]
+    key_extra = [t for k in table.key for t in _value_tests(table.column(k))]
+    money = [_currency_test(name) for name in currency_columns(table)]
+    suite = [(f"({expression})", name) for name, expression in suite_rules]
+    always = _array([t for group in keys for t in group])
+    unless_delete = _array([*key_extra, *rest, *money, *suite])
+    return (
+        "CASE WHEN _problem IS NOT NULL THEN array(concat('record: ', _problem))"
+        " WHEN _position IS NULL THEN array('record: no position')"
+        f" WHEN _op = 'delete' THEN {always} ELSE concat({always}, {unless_delete}) END"
+    )
+
+
+def _array(tests: list[tuple[str, str]]) -> str:
+    items = ", ".join(f"CASE WHEN {test} THEN {literal(reason)} END" for test, reason in tests)
+    return f"array_compact(array({items}))" if items else "CAST(array() AS ARRAY<STRING>)"
+
+
+def _column_tests(table: Table, column: Column) -> list[tuple[str, str]]:
+    tests = _test(table, column, nullable=column.nullable) + _value_tests(column)
+    if table.changes == "partial":
+        held = f"(_carried IS NULL OR array_contains(_carried, {literal(column.name)}))"
+        tests = [(f"({held} AND ({test}))", reason) for test, reason in tests]
+    return tests
+
+
+def _test(table: Table, column: Column, *, nullable: bool) -> list[tuple[str, str]]:
+    name, raw = f"`{column.name}`", f"r_{column.name}"
+    unreadable = f"{raw} IS NOT NULL AND {name} IS NULL"
+    if column.unit != "major":
+        unreadable += f" AND {_unit_size(column)} IS NOT NULL"
+    tests = [(unreadable, f"{column.name}: not a {column.type}")]
+    if not nullable:
+        tests.append((f"{raw} IS NULL", f"{column.name}: null"))
+    if column.type == "string":
+        tests.append((f"instr({raw}, '\ufffd') > 0", f"{column.name}: not UTF-8"))
+    if decimal_parts(column.type) and column.unit == "major":
+        tests.append((f"{name} <> try_cast({raw} AS DECIMAL(38,12))", f"{column.name}: more decimals than {column.type}"))
+    if column.currency and column.unit == "major":
+        places = _by_exponent(_code(column.currency), EXPONENTS, {0: "0", 2: "2", 3: "3"})
+        # A scale that differs per row cannot be cast; compare with the value rounded to it.
+        tests.append((f"{name} <> CASE {places} WHEN 0 THEN round({name}, 0) WHEN 2 THEN round({name}, 2) WHEN 3 THEN round({name}, 3) ELSE {name} END", f"{column.name}: more decimals than its currency has"))
+    return tests
+
+
+def _value_tests(column: Column) -> list[tuple[str, str]]:
+    name, kind = f"`{column.name}`", spark_type(column.type)
+    tests = []
+    if column.min is not None:
+        tests.append((f"{name} < CAST({literal(column.min)} AS {kind})", f"{column.name}: below {column.min}"))
+    if column.max is not None:
+        tests.append((f"{name} > CAST({literal(column.max)} AS {kind})", f"{column.name}: above {column.max}"))
+    if column.allowed:
+        allowed = ", ".join(literal(a) for a in column.allowed)
+        tests.append((f"CAST({name} AS STRING) NOT IN ({allowed})", f"{column.name}: not an allowed value"))
+    if column.pattern:
+        tests.append((f"NOT ({name} RLIKE {literal(column.pattern)})", f"{column.name}: does not match its pattern"))
+    return tests
+
+
+def _currency_test(name: str) -> tuple[str, str]:
+    codes = ", ".join(f"'{k}'" for k in sorted(EXPONENTS | STRIPE_EXPONENTS))
+    return (f"r_{name} IS NOT NULL AND {_code(name)} NOT IN ({codes})", f"{name}: unknown currency")

@@ -1,0 +1,71 @@
+"""Quarantine: refused and held rows, whole, with reason and origin; nothing is thrown away.
+
+A row in quarantine is ``refused`` (a rule failed) or ``held`` (its parent has not arrived).
+What was done with it later (requested, released, discarded) stands in the control table
+``releases``. A release reads the row as it was delivered and judges it again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from deltalake import Field
+from deltalake.schema import ArrayType, PrimitiveType
+
+from ledgerlake.config.models import Table
+from ledgerlake.feeds.frames import literal
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+COLUMNS = {
+    "quarantine_id": "string", "table": "string", "batch_id": "string", "state": "string",
+    "object": "string", "ordinal": "long", "extracted_at": "timestamp", "op": "string",
+    "position": "string", "run_id": "string", "quarantined_at": "timestamp", "raw": "string",
+}  # fmt: skip
+PROPERTIES = {"delta.appendOnly": "true", "delta.logRetentionDuration": "interval 400 days"}
+
+
+def fields() -> list[Field]:
+    """Return the schema of a quarantine table."""
+    plain = [Field(n, PrimitiveType(t)) for n, t in COLUMNS.items()]
+    return [*plain, Field("reasons", ArrayType(PrimitiveType("string"), True)), Field("carried", ArrayType(PrimitiveType("string"), True))]
+
+
+def rows_to_quarantine(labelled: DataFrame, table: Table, batch_id: str, run_id: str, now: str) -> DataFrame:
+    """Return the quarantine rows of a labelled batch; ``now`` is the run's time in ISO 8601."""
+    identity = "md5(concat_ws('|', {t}, _object, _ordinal, _op, coalesce(_position, '')))".format(t=literal(table.table))
+    return labelled.where("size(_reasons) > 0 OR _held_for IS NOT NULL").selectExpr(
+        f"{identity} AS quarantine_id", f"{literal(table.table)} AS table", f"{literal(batch_id)} AS batch_id",
+        "CASE WHEN size(_reasons) > 0 THEN 'refused' ELSE 'held' END AS state",
+        "_object AS object", "_ordinal AS ordinal", "_extracted_at AS extracted_at", "_op AS op", "_position AS position",
+        f"{literal(run_id)} AS run_id", f"TIMESTAMP {literal(now)} AS quarantined_at", "_raw AS raw",
+        "CASE WHEN size(_reasons) > 0 THEN _reasons ELSE array(_held_for) END AS reasons", "_carried AS carried",
+    )  # fmt: skip
+
+
+def raw_changes(spark: SparkSession, path: str, table: Table, quarantine_ids: list[str]) -> DataFrame:
+    """Return quarantined rows as raw changes (see ``feeds.base``), to be judged again."""
+    ids = ", ".join(literal(i) for i in sorted(quarantine_ids))
+    schema = ", ".join(f"`{n}` STRING" for n in table.column_names)
+    rows = spark.read.format("delta").load(path).where(f"quarantine_id IN ({ids})").dropDuplicates(["quarantine_id"])
+    return rows.selectExpr(
+        "object AS _object", "ordinal AS _ordinal", "op AS _op", "position AS _position", "raw AS _raw",
+        "CASE WHEN exists(reasons, r -> r LIKE 'record: %') THEN 'refused as a record; correct it at the source' END AS _problem",
+        "carried AS _carried", f"from_json(raw, {literal(schema)}) AS j",
+    ).selectExpr("_object", "_ordinal", "_op", "_position", "_problem", "_raw", "_carried", *(f"j.`{n}` AS `{n}`" for n in table.column_names))  # fmt: skip
+
+
+def open_rows(rows: list[dict[str, Any]], releases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the newest state of each row still in quarantine (pure; releases in written order).
+
+    A row leaves by being released or discarded. A released row that failed again stands in
+    quarantine once more, under the release's batch id.
+    """
+    done = {r["quarantine_id"]: r for r in releases if r["action"] in ("released", "discarded")}
+    open_: dict[str, dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda r: r["quarantined_at"]):
+        last = done.get(row["quarantine_id"])
+        if last is None or (last["action"] == "released" and last["batch_id"] == row["batch_id"]):
+            open_[row["quarantine_id"]] = row
+    return list(open_.values())

@@ -1,0 +1,116 @@
+"""Silver: the current state of each key, kept by ``MERGE``, tombstones included.
+
+A merge is safe to repeat and indifferent to order: a change is taken only where its position
+is newer than what the row already holds. Deleted keys stay as rows with ``_deleted`` true, so
+that late changes find the position that outranks them.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from ledgerlake.config.models import Table
+from ledgerlake.core import change as c
+from ledgerlake.core.types import spark_type
+from ledgerlake.feeds.frames import literal
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def merge_sql(table: Table, target: str, source: str, key_range: tuple[object, object]) -> str:
+    """Return the MERGE of a folded batch.
+
+    ``source`` is the name of a view with one row per key. ``key_range`` are the lowest and
+    highest first key column of the batch: literal predicates on the target, which prune files
+    (joins do not), and always true because the key itself is matched.
+    """
+    key = " AND ".join(f"t.`{k}` = s.`{k}`" for k in table.key)
+    first = table.column(table.key[0])
+    low, high = (value_literal(v, spark_type(first.type)) for v in key_range)
+    bounds = f"t.`{first.name}` >= {low} AND t.`{first.name}` <= {high}"
+    update, insert = _assignments(table)
+    newer = f"s.{c.POSITION} > t.{c.POSITION}" if table.changes == "whole" else _newer_state(table)
+    return (
+        f"MERGE INTO delta.`{target}` t USING {source} s ON {key} AND {bounds}"
+        f" WHEN MATCHED AND {newer} THEN UPDATE SET {', '.join(f't.`{n}` = {e}' for n, e in update.items())}"
+        f" WHEN NOT MATCHED THEN INSERT ({', '.join(f'`{n}`' for n in insert)}) VALUES ({', '.join(insert.values())})"
+    )
+
+
+def value_literal(value: object, kind: str) -> str:
+    """Return a Python value as a Spark SQL literal of type ``kind``."""
+    text = value.isoformat() if isinstance(value, (date, datetime)) else str(value)
+    return literal(text) if kind == "string" else f"CAST({literal(text)} AS {kind})"
+
+
+def folded(slice_: DataFrame, table: Table) -> DataFrame:
+    """Return one row per key of a bronze slice: its winner, or its joined state for partial changes."""
+    if table.changes == "whole":
+        return slice_.where(c.WINNER).selectExpr(
+            *(f"`{n}`" for n in table.column_names), *c.ORIGIN, f"_op = 'delete' AS {c.DELETED}"
+        )
+    return _folded_partial(slice_, table)
+
+
+def _folded_partial(slice_: DataFrame, table: Table) -> DataFrame:
+    from pyspark.sql import functions as f
+
+    values = [n for n in table.column_names if n not in table.key]
+    carries = {n: f"_op = 'upsert' OR (_op = 'patch' AND array_contains(_carried, {literal(n)}))" for n in values}
+    aggregates = [
+        f.expr(f"max(_position) FILTER (WHERE _op = 'upsert') AS {c.BASE_POSITION}"),
+        f.expr(f"max(_position) FILTER (WHERE _op = 'delete') AS {c.DELETE_POSITION}"),
+        *(f.expr(f"max_by(`{n}`, _position) FILTER (WHERE {carries[n]}) AS `{n}`") for n in values),
+        *(f.expr(f"max(_position) FILTER (WHERE {carries[n]}) AS `at_{n}`") for n in values),
+        *(f.expr(f"max_by({n}, _position) AS {n}") for n in c.ORIGIN if n != c.POSITION),
+        f.expr(f"max(_position) AS {c.POSITION}"),
+    ]
+    positions = "map(" + ", ".join(f"{literal(n)}, `at_{n}`" for n in values) + ")"
+    grouped = slice_.groupBy(*table.key).agg(*aggregates)
+    kept = [f"CASE WHEN coalesce(`at_{n}`, '') > coalesce({c.DELETE_POSITION}, '') THEN `{n}` END AS `{n}`" for n in values]
+    return grouped.selectExpr(
+        *table.key, *kept, *c.ORIGIN, c.BASE_POSITION, c.DELETE_POSITION,
+        f"map_filter({positions}, (k, v) -> v IS NOT NULL) AS {c.COLUMN_POSITIONS}",
+        f"coalesce({c.BASE_POSITION}, '') <= coalesce({c.DELETE_POSITION}, '') AS {c.DELETED}",
+    )  # fmt: skip
+
+
+def _assignments(table: Table) -> tuple[dict[str, str], dict[str, str]]:
+    """Return (update, insert) assignments: column → expression over ``s`` and ``t``."""
+    plain = {n: f"s.`{n}`" for n in (*table.column_names, c.DELETED, *c.ORIGIN)}
+    if table.changes == "whole":
+        return {n: e for n, e in plain.items() if n not in table.key}, plain
+    state = {n: f"s.{n}" for n in (c.BASE_POSITION, c.DELETE_POSITION, c.COLUMN_POSITIONS)}
+    return _joined_state(table), plain | state
+
+
+def _newer_state(table: Table) -> str:
+    """Return whether the source knows anything newer: a base, a delete, or any one column."""
+    tests = [f"{_at('s', n)} > {_at('t', n)}" for n in table.column_names if n not in table.key]
+    whole = [f"coalesce(s.{n}, '') > coalesce(t.{n}, '')" for n in (c.BASE_POSITION, c.DELETE_POSITION)]
+    return "(" + " OR ".join([*whole, *tests]) + ")"
+
+
+def _at(side: str, column: str) -> str:
+    return f"coalesce({side}.{c.COLUMN_POSITIONS}[{literal(column)}], '')"
+
+
+def _joined_state(table: Table) -> dict[str, str]:
+    base = f"nullif(greatest(coalesce(s.{c.BASE_POSITION}, ''), coalesce(t.{c.BASE_POSITION}, '')), '')"
+    deleted = f"nullif(greatest(coalesce(s.{c.DELETE_POSITION}, ''), coalesce(t.{c.DELETE_POSITION}, '')), '')"
+    values = [n for n in table.column_names if n not in table.key]
+    cells = {
+        n: f"CASE WHEN greatest({_at('s', n)}, {_at('t', n)}) <= coalesce({deleted}, '') THEN NULL"
+        f" WHEN {_at('s', n)} > {_at('t', n)} THEN s.`{n}` ELSE t.`{n}` END"
+        for n in values
+    }
+    positions = ", ".join(f"{literal(n)}, nullif(greatest({_at('s', n)}, {_at('t', n)}), '')" for n in values)
+    origin = {n: f"CASE WHEN s.{c.POSITION} > t.{c.POSITION} THEN s.{n} ELSE t.{n} END" for n in c.ORIGIN}
+    return cells | origin | {
+        c.BASE_POSITION: base,
+        c.DELETE_POSITION: deleted,
+        c.COLUMN_POSITIONS: f"map_filter(map({positions}), (k, v) -> v IS NOT NULL)",
+        c.DELETED: f"coalesce({base}, '') <= coalesce({deleted}, '')",
+    }

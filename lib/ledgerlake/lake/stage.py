@@ -1,0 +1,146 @@
+"""From raw changes to a judged and folded batch: one scan, one shuffle.
+
+Each change leaves with exactly one fate: quarantined (``_reasons``), held (``_held_for``),
+``_duplicate``, or accepted; among the accepted changes of a key the newest is its winner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ledgerlake.config.models import Table
+from ledgerlake.core import change as c
+from ledgerlake.feeds.frames import literal
+from ledgerlake.lake.contract import reasons_sql, typed_sql
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+OK = "(size(_reasons) = 0 AND _held_for IS NULL)"
+
+
+@dataclass(frozen=True)
+class BatchInput:
+    """What a batch is made of beside its raw changes.
+
+    ``extracted_at`` maps objects to source extract times; ``parents`` maps a referencing
+    column to a frame with one column of that name, the keys that exist.
+    """
+
+    batch_id: str
+    table: Table
+    extracted_at: dict[str, datetime]
+    parents: dict[str, DataFrame]
+    suite_rules: list[tuple[str, str]]
+
+
+def judge(spark: SparkSession, raw: DataFrame, batch: BatchInput) -> DataFrame:
+    """Type every value, find what is wrong with every change, and look its parents up."""
+    table = batch.table
+    timed = raw.join(spark.sql(_extract_times(batch.extracted_at)).hint("broadcast"), c.OBJECT, "left")
+    named = timed.selectExpr(
+        "_object", "_ordinal", "_op", "_position", "_problem", "_raw", "_carried", "_extracted_at",
+        *(f"`{col.name}` AS r_{col.name}" for col in table.columns),
+    )  # fmt: skip
+    typed = named.selectExpr("*", *(f"{typed_sql(table, col)} AS `{col.name}`" for col in table.columns))
+    judged = typed.selectExpr("*", f"{reasons_sql(table, batch.suite_rules)} AS _reasons")
+    for column, keys in batch.parents.items():
+        parents = keys.selectExpr(f"`{column}` AS p_{column}")
+        judged = judged.join(parents, judged[column] == parents[f"p_{column}"], "left")
+    return judged.selectExpr(
+        *(n for n in ("_object", "_ordinal", "_op", "_position", "_carried", "_extracted_at", "_reasons")),
+        f"{_held_sql(table, list(batch.parents))} AS _held_for",
+        f"CASE WHEN size(_reasons) > 0 OR {_held_sql(table, list(batch.parents))} IS NOT NULL THEN coalesce(_raw, {_raw_sql(table)}) END AS _raw",
+        f"{_change_id_sql(table)} AS _change_id",
+        *(f"`{n}`" for n in table.column_names),
+    )
+
+
+def label(judged: DataFrame, table: Table) -> DataFrame:
+    """Mark clashes, duplicates and winners; all windows share one partitioning by key.
+
+    A clash (one key and position, two contents) cannot be decided and is quarantined. Of
+    equal changes the last is kept, so a key's last row is never a duplicate.
+    """
+    key = ", ".join(f"`{k}`" for k in table.key)
+    distinct = f"CASE WHEN {OK} THEN _change_id END"
+    at = f"OVER (PARTITION BY {key}, _position)"
+    clash = f"{OK} AND min({distinct}) {at} <> max({distinct}) {at}"
+    reason = literal("position: two different changes of the key claim it")
+    decided = _replaced(judged, "_reasons", f"CASE WHEN {clash} THEN array({reason}) ELSE _reasons END")
+    ordered = f"OVER (PARTITION BY {key} ORDER BY {OK}, _position, _change_id, _object, _ordinal)"
+    return decided.selectExpr(
+        "*", f"coalesce({OK} AND lead(_change_id) {ordered} = _change_id, false) AS _duplicate",
+        f"{OK} AND lead(_change_id) {ordered} IS NULL AS _winner",
+    )  # fmt: skip
+
+
+def measures(table: Table) -> list[str]:
+    """Return the aggregates that describe a labelled batch; they ride on a scan that runs anyway."""
+    accepted = f"{OK} AND NOT _duplicate"
+    return [
+        "count(1) AS read",
+        "count_if(size(_reasons) > 0) AS refused",
+        "count_if(size(_reasons) = 0 AND _held_for IS NOT NULL) AS held",
+        "count_if(_duplicate) AS duplicate",
+        f"count_if({accepted}) AS accepted",
+        f"min(_position) FILTER (WHERE {accepted}) AS position_min",
+        f"max(_position) FILTER (WHERE {accepted}) AS position_max",
+        f"min(`{table.key[0]}`) FILTER (WHERE {accepted}) AS key_min",
+        f"max(`{table.key[0]}`) FILTER (WHERE {accepted}) AS key_max",
+        "CAST(min(_extracted_at) AS STRING) AS extracted_min",
+        "CAST(max(_extracted_at) AS STRING) AS extracted_max",
+    ]
+
+
+def against_bronze(labelled: DataFrame, earlier: DataFrame, table: Table) -> DataFrame:
+    """Compare with earlier changes of overlapping position: equal ones are duplicates, others clash."""
+    keys = [*table.key, c.POSITION]
+    seen = earlier.selectExpr(*(f"`{k}`" for k in keys), "_change_id AS _seen").dropDuplicates(keys)
+    joined = labelled.join(seen, keys, "left")
+    reason = literal("position: contradicts a change loaded before")
+    clash = f"{OK} AND _seen IS NOT NULL AND _seen <> _change_id"
+    marked = joined.selectExpr("*", f"coalesce({clash}, false) AS _clash", f"coalesce({OK} AND _seen = _change_id, false) AS _again")
+    judged = _replaced(marked, "_reasons", f"CASE WHEN _clash THEN array({reason}) ELSE _reasons END")
+    counted = _replaced(judged, "_duplicate", "_duplicate OR _again")
+    return _replaced(counted, "_winner", "_winner AND NOT _clash").drop("_clash", "_again", "_seen")
+
+
+def _replaced(frame: DataFrame, column: str, expression: str) -> DataFrame:
+    others = [f"`{n}`" for n in frame.columns if n != column]
+    return frame.selectExpr(*others, f"{expression} AS `{column}`")
+
+
+def _extract_times(times: dict[str, datetime]) -> str:
+    rows = ", ".join(f"({literal(path)}, TIMESTAMP {literal(at.isoformat())})" for path, at in sorted(times.items()))
+    return f"SELECT * FROM VALUES {rows} AS t(_object, _extracted_at)"
+
+
+def _held_sql(table: Table, columns: list[str]) -> str:
+    parts = [
+        f"CASE WHEN _op <> 'delete' AND `{col}` IS NOT NULL AND p_{col} IS NULL THEN {literal(_missing(table, col))} END"
+        for col in columns
+    ]
+    return f"nullif(concat_ws('; ', {', '.join(parts)}), '')" if parts else "CAST(NULL AS STRING)"
+
+
+def _missing(table: Table, column: str) -> str:
+    reference = table.column(column).references
+    assert reference is not None, "only referencing columns have parents"
+    return f"{column}: not in {reference.table} yet"
+
+
+def _raw_sql(table: Table) -> str:
+    """Return the record as delivered, by contract column: what a release reads back."""
+    return f"to_json(struct({', '.join(f'CAST(r_{n} AS STRING) AS `{n}`' for n in table.column_names)}))"
+
+
+def _change_id_sql(table: Table) -> str:
+    # to_json leaves nulls out, so a column added later does not change the ids of older changes.
+    key = ", ".join(f"`{k}`" for k in table.key)
+    values = ", ".join(f"`{n}`" for n in table.column_names)
+    carried = "coalesce(array_join(array_sort(_carried), ','), '')"
+    content = f"CASE WHEN _op = 'delete' THEN to_json(struct({key})) ELSE to_json(struct({values})) END"
+    return f"md5(concat_ws('|', _op, _position, {carried}, {content}))"

@@ -1,0 +1,168 @@
+"""Delta tables without Spark: create, look at versions and commits, add columns.
+
+delta-rs answers in milliseconds what would otherwise start a JVM, so every command that only
+looks goes through here, and so does the creation of empty tables.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from deltalake import DeltaTable, Field, Schema
+from deltalake.exceptions import TableNotFoundError
+
+from ledgerlake.config.models import Column, Environment, Table
+from ledgerlake.core import change as c
+from ledgerlake.ports.secrets import Secrets
+
+SILVER_PROPERTIES = {
+    "delta.enableChangeDataFeed": "true",  # marts find the partitions they must rebuild in it
+    "delta.deletedFileRetentionDuration": "interval 90 days",  # the replay window
+    "delta.logRetentionDuration": "interval 90 days",
+}
+BRONZE_PROPERTIES = {"delta.appendOnly": "true", "delta.logRetentionDuration": "interval 90 days"}
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit of a Delta table, newest facts first when listed."""
+
+    version: int
+    at: datetime
+    operation: str
+    metrics: Mapping[str, Any]
+    note: Mapping[str, Any]  # what ledgerlake wrote into the commit: batch_id, run_id, counts
+
+
+class TableStorage:
+    """Opens Delta tables of one environment through delta-rs."""
+
+    def __init__(self, environment: Environment, secrets: Secrets) -> None:
+        self._environment, self._secrets = environment, secrets
+
+    @cached_property
+    def options(self) -> dict[str, str]:
+        """Return delta-rs storage options; empty for local folders and plain AWS."""
+        s3 = self._environment.s3
+        found = {"AWS_REGION": s3.region} if self._environment.lake.startswith("s3") else {}
+        if s3.endpoint:
+            found |= {
+                "AWS_ENDPOINT_URL": self._secrets.resolve(s3.endpoint),
+                "AWS_ALLOW_HTTP": "true",
+                "AWS_ACCESS_KEY_ID": self._secrets.resolve(s3.access_key or ""),
+                "AWS_SECRET_ACCESS_KEY": self._secrets.resolve(s3.secret_key or ""),
+            }
+        return found
+
+    def open(self, uri: str, version: int | None = None) -> DeltaTable | None:
+        """Return the table, or None where none exists yet."""
+        try:
+            return DeltaTable(_rs_uri(uri), version=version, storage_options=self.options)
+        except TableNotFoundError:
+            return None
+
+    def version(self, uri: str) -> int:
+        """Return the table's current version, -1 where it does not exist."""
+        table = self.open(uri)
+        return -1 if table is None else table.version()
+
+    def create(self, uri: str, fields: list[Field], properties: Mapping[str, str], partition_by: list[str] | None = None) -> None:
+        """Create an empty table unless it exists."""
+        if self.open(uri) is None:
+            DeltaTable.create(
+                _rs_uri(uri), Schema(fields), mode="ignore", partition_by=partition_by,
+                configuration=dict(properties), storage_options=self.options,
+            )  # fmt: skip
+
+    def add_columns(self, uri: str, columns: tuple[Column, ...]) -> list[str]:
+        """Add the nullable columns that the table lacks; return their names."""
+        table = self.open(uri)
+        assert table is not None, "tables are created before columns are added"
+        present = {f.name for f in table.schema().fields}
+        missing = [col for col in columns if col.name not in present]
+        if missing:
+            table.alter.add_columns([value_field(col) for col in missing])
+        return [col.name for col in missing]
+
+    def column_names(self, uri: str) -> list[str]:
+        """Return the table's columns, an empty list where it does not exist."""
+        table = self.open(uri)
+        return [f.name for f in table.schema().fields] if table else []
+
+    def commits(self, uri: str, limit: int | None = None) -> list[Commit]:
+        """Return the table's commits, newest first."""
+        table = self.open(uri)
+        return [_commit(entry) for entry in table.history(limit)] if table else []
+
+    def commit_of(self, uri: str, batch_id: str, limit: int = 50) -> Commit | None:
+        """Return the commit that applied a batch, if it did: how a killed run finds its place."""
+        return next((k for k in self.commits(uri, limit) if k.note.get("batch_id") == batch_id), None)
+
+
+def _rs_uri(uri: str) -> str:
+    return "s3://" + uri.removeprefix("s3a://") if uri.startswith("s3a://") else uri
+
+
+def _commit(entry: Mapping[str, Any]) -> Commit:
+    try:
+        note = json.loads(entry.get("userMetadata") or "{}")
+    except json.JSONDecodeError:
+        note = {}
+    metrics = entry.get("operationMetrics") or {}
+    return Commit(
+        version=int(entry["version"]),
+        at=datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+        operation=str(entry.get("operation", "")),
+        metrics=metrics if isinstance(metrics, dict) else json.loads(metrics),
+        note=note if isinstance(note, dict) else {},
+    )
+
+
+def value_field(column: Column) -> Field:
+    """Return the Delta field of a contract column; always nullable, deletes carry only keys."""
+    names = {"bigint": "long"}
+    from deltalake.schema import PrimitiveType
+
+    return Field(column.name, PrimitiveType(names.get(column.type, column.type)), nullable=True)
+
+
+def _text(name: str) -> Field:
+    from deltalake.schema import PrimitiveType
+
+    return Field(name, PrimitiveType("string"))
+
+
+def origin_fields() -> list[Field]:
+    """Return the fields that lead a row back to its source."""
+    from deltalake.schema import PrimitiveType
+
+    kinds = {c.ORDINAL: "long", c.EXTRACTED_AT: "timestamp"}
+    return [Field(n, PrimitiveType(kinds.get(n, "string"))) for n in c.ORIGIN]
+
+
+def bronze_fields(table: Table) -> list[Field]:
+    """Return the schema of a bronze table: origin first, where Delta keeps file statistics."""
+    from deltalake.schema import ArrayType, PrimitiveType
+
+    own = [_text(c.OP), Field(c.WINNER, PrimitiveType("boolean"))]
+    carried = [Field(c.CARRIED, ArrayType(PrimitiveType("string"), True))]
+    return origin_fields() + own + [value_field(col) for col in table.columns] + carried
+
+
+def silver_fields(table: Table) -> list[Field]:
+    """Return the schema of a silver table: key, state and values, then origin."""
+    from deltalake.schema import MapType, PrimitiveType
+
+    keys = [value_field(table.column(k)) for k in table.key]
+    rest = [value_field(col) for col in table.columns if col.name not in table.key]
+    own = [Field(c.DELETED, PrimitiveType("boolean"))]
+    partial = [
+        _text(c.BASE_POSITION), _text(c.DELETE_POSITION),
+        Field(c.COLUMN_POSITIONS, MapType(PrimitiveType("string"), PrimitiveType("string"), True)),
+    ]  # fmt: skip
+    return keys + own + origin_fields() + rest + (partial if table.changes == "partial" else [])

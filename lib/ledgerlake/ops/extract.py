@@ -1,0 +1,85 @@
+"""Extraction: asks each source's feed what is new and lands it, source by source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from ledgerlake.errors import LedgerlakeError
+from ledgerlake.feeds.base import Extraction
+from ledgerlake.feeds.registry import FEEDS
+from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.progress import Progress
+
+
+def window_end(day: date) -> datetime:
+    """Return the end of a logical date: the following midnight, UTC."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
+def request_for(workspace: Workspace, source_name: str, run_id: str, day: date) -> Extraction:
+    """Return what a feed may use to extract one source for one logical date."""
+    pipeline = workspace.pipeline
+    return Extraction(
+        pipeline=pipeline.name,
+        source_name=source_name,
+        source=pipeline.spec.sources[source_name],
+        tables=tuple(t for t in pipeline.tables.values() if t.source == source_name),
+        environment=workspace.environment,
+        lake=workspace.objects,
+        secrets=workspace.secrets,
+        clock=workspace.clock,
+        run_id=run_id,
+        logical_date=day,
+        window_end=window_end(day),
+        logs=workspace.logs,
+        open_source=workspace.open_location,
+        spark=workspace.spark,
+    )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One table or source that stopped, and why; the others went on."""
+
+    subject: str
+    error: LedgerlakeError
+
+
+def pending(workspace: Workspace, day: date) -> dict[str, int]:
+    """Return table → number of objects (or pulls) that an extraction would land now."""
+    found: dict[str, int] = {}
+    for name, source in workspace.pipeline.spec.sources.items():
+        found |= FEEDS[source.feed].pending(request_for(workspace, name, "plan", day))
+    return found
+
+
+def extract(workspace: Workspace, run_id: str, day: date, progress: Progress) -> list[Failure]:
+    """Land everything new for ``day``; a table of files that stops does not stop its neighbours."""
+    failures = []
+    for name in workspace.pipeline.spec.sources:
+        request = request_for(workspace, name, run_id, day)
+        feed = FEEDS[request.source.feed]
+        todo = {t for t, n in feed.pending(request).items() if n}
+        if not todo:
+            continue
+        for part in _parts(request, feed.kind):
+            if not todo & {t.table for t in part.tables}:
+                continue
+            try:
+                with progress.step("extract", name if len(part.tables) > 1 else part.tables[0].table) as words:
+                    manifests = feed.extract(part)
+                    words.append(f"{sum(len(m.objects) for m in manifests)} objects")
+                    refused = sum(len(m.refused) for m in manifests)
+                    if refused:
+                        words.append(f"{refused} refused")
+            except LedgerlakeError as error:
+                failures.append(Failure(part.tables[0].table if len(part.tables) == 1 else name, error))
+    return failures
+
+
+def _parts(request: Extraction, kind: str) -> list[Extraction]:
+    """Split a source into its tables where they are independent; a Stripe pull shares one cursor."""
+    if kind == "stripe":
+        return [request]
+    return [Extraction(**{**vars(request), "tables": (t,)}) for t in request.tables]

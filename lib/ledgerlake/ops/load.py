@@ -1,0 +1,214 @@
+"""Loading: turns landed extractions into batches and brings each into silver, parents first."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
+from typing import Any
+
+from ledgerlake.config.check import table_order
+from ledgerlake.config.models import Column, Table
+from ledgerlake.core.accounting import Counts
+from ledgerlake.core.identity import batch_id, release_batch_id
+from ledgerlake.errors import AccountingError, ContractError, LedgerlakeError, SourceError, TransientError, Where
+from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.registry import FEEDS
+from ledgerlake.lake import quarantine
+from ledgerlake.lake.batch import Batch, BatchLoader
+from ledgerlake.lake.drift import added_columns, missing_columns
+from ledgerlake.lake.workspace import Workspace
+from ledgerlake.landing.manifest import Manifest
+from ledgerlake.ops.extract import Failure
+from ledgerlake.ops.progress import Progress
+
+
+class Loader:
+    """Loads everything landed and not yet finished, for one run."""
+
+    def __init__(self, workspace: Workspace, run_id: str, now: datetime, day: date, progress: Progress) -> None:
+        self._w, self._run_id, self._progress = workspace, run_id, progress
+        self._batches = BatchLoader(workspace, run_id, now, day.isoformat())
+        self.records: list[dict[str, Any]] = []
+
+    def load_all(self) -> list[Failure]:
+        """Load table by table in the order of references; return the tables that stopped."""
+        failures: list[Failure] = []
+        for level in table_order(self._w.pipeline):
+            todo = [name for name in level if unfinished(self._w, name)]
+            failures += self._in_parallel(todo, self._load_table)
+        return failures
+
+    def release_all(self) -> list[Failure]:
+        """Retry held rows whose parents have arrived, and rows that somebody asked to release."""
+        failures: list[Failure] = []
+        for level in table_order(self._w.pipeline):
+            failures += self._in_parallel(level, self._release_table)
+        return failures
+
+    def _in_parallel(self, names: list[str], work: Any) -> list[Failure]:
+        if not names:
+            return []
+        with ThreadPoolExecutor(self._w.environment.spark.table_threads, "table") as pool:
+            futures = {name: pool.submit(work, name) for name in names}
+        failures = []
+        for name, future in futures.items():
+            error = future.exception()
+            if isinstance(error, (SourceError, TransientError, AccountingError)):
+                failures.append(Failure(name, error))
+            elif error is not None:
+                raise error
+        return failures
+
+    def _load_table(self, name: str) -> None:
+        for manifest in unfinished(self._w, name):
+            with self._progress.step("load", name) as words:
+                record = self._load_manifest(manifest)
+                self.records.append(record)
+                words.append(in_words(record))
+
+    def _load_manifest(self, manifest: Manifest) -> dict[str, Any]:
+        source = self._w.pipeline.spec.sources[self._w.pipeline.tables[manifest.table].source]
+        feed = FEEDS[source.feed]
+        identity = identity_of(self._w, manifest)
+        try:
+            table = self._effective_table(manifest, identity)
+            reading = Reading(table, manifest.objects, self._w.objects.uri, source.options)
+            times = {o.path: o.extracted_at for o in manifest.objects}
+            batch = Batch(identity, "landed", table, manifest.objects, times, lambda spark: feed.read(spark, reading))
+            return self._batches.load(batch).record
+        except ContractError as error:
+            return self._quarantine_batch(manifest, identity, error)
+        except LedgerlakeError:
+            raise
+        except Exception as error:
+            return self._unreadable(manifest, identity, error)
+
+    def _effective_table(self, manifest: Manifest, identity: str) -> Table:
+        """Return the table with additive changes of this delivery applied and recorded."""
+        table = self._w.table(manifest.table)
+        feed = FEEDS[self._w.pipeline.spec.sources[table.source].feed]
+        found = [feed.columns_of(table, item) for item in manifest.objects]
+        delivered = [own_columns(self._w, table, columns) for columns in found if columns is not None]
+        new: tuple[Column, ...] = added_columns(table, delivered)
+        for columns in delivered:
+            missing_columns(table, columns)
+        rows = [{"table": table.table, "column": c.source_name, "type": c.type, "batch_id": identity} for c in new]
+        self._w.control.append("schema_changes", self._run_id, rows)
+        return table.with_columns(new)
+
+    def _quarantine_batch(self, manifest: Manifest, identity: str, error: LedgerlakeError) -> dict[str, Any]:
+        record = vars(Counts()) | {
+            "batch_id": identity, "table": manifest.table, "kind": "landed", "status": "quarantined",
+            "reason": str(error), "logical_date": manifest.logical_date.isoformat(),
+            "objects": [{"path": o.path, "source": o.source_name} for o in manifest.objects],
+        }  # fmt: skip
+        self._w.control.append("batches", self._run_id, [record])
+        return record
+
+    def _unreadable(self, manifest: Manifest, identity: str, error: Exception) -> dict[str, Any]:
+        """Classify what Spark said: a full disk may pass, an unreadable object quarantines its batch."""
+        text = str(error)
+        if "No space left" in text:
+            raise TransientError("the disk is full", where=Where(table=manifest.table, batch_id=identity), then="free space and run again; the batch continues where it stopped") from error
+        culprit = next((o.source_name for o in manifest.objects if o.path in text), None)
+        if culprit is None:
+            raise error
+        problem = SourceError("the object cannot be read", where=Where(file=culprit, table=manifest.table, batch_id=identity), then="have it delivered again under a new name")
+        return self._quarantine_batch(manifest, identity, problem)
+
+    def _release_table(self, name: str) -> None:
+        rows = open_quarantine(self._w, name)
+        asked = requested(self._w)
+        ids = sorted({r["quarantine_id"] for r in rows if r["quarantine_id"] in asked} | self._ready(name, rows))
+        if not ids:
+            return
+        table = self._w.table(name)
+        identity = release_batch_id(name, [f"{i}@{r['quarantined_at']}" for r in rows if (i := r["quarantine_id"]) in set(ids)], table.fingerprint)
+        path = self._w.paths.quarantine()
+        times = {r["object"]: r["extracted_at"] for r in rows}
+        batch = Batch(identity, "release", table, (), times, lambda spark: quarantine.raw_changes(spark, path, table, ids))
+        with self._progress.step("release", name) as words:
+            self._w.control.append("releases", self._run_id, [{"quarantine_id": i, "table": name, "action": "released", "batch_id": identity} for i in ids])
+            record = self._batches.load(batch).record
+            self.records.append(record)
+            words.append(in_words(record))
+
+    def _ready(self, name: str, rows: list[dict[str, Any]]) -> set[str]:
+        """Return held rows all of whose parents exist now; asks Spark only if there are held rows."""
+        held = [r for r in rows if r["state"] == "held"]
+        table = self._w.table(name)
+        references = [c for c in table.columns if c.references]
+        if not held or not self._parents_moved(table, held):
+            return set()
+        session = self._w.spark().newSession()
+        frame = quarantine.raw_changes(session, self._w.paths.quarantine(), table, [r["quarantine_id"] for r in held])
+        ids = session.read.format("delta").load(self._w.paths.quarantine()).where("state = 'held'")
+        ready = frame.join(ids.selectExpr("quarantine_id", "object AS _object", "ordinal AS _ordinal", "op AS _op"), ["_object", "_ordinal", "_op"])
+        for column in references:
+            assert column.references is not None
+            parent = session.read.format("delta").load(self._w.paths.silver(column.references.table)).where("NOT _deleted")
+            keys = parent.selectExpr(f"CAST(`{column.references.column}` AS STRING) AS `{column.name}`")
+            ready = ready.where(f"`{column.name}` IS NULL").unionByName(ready.join(keys, column.name, "left_semi").select(ready.columns))
+        return {row["quarantine_id"] for row in ready.select("quarantine_id").distinct().collect()}
+
+    def _parents_moved(self, table: Table, held: list[dict[str, Any]]) -> bool:
+        """Say whether a parent was loaded after the rows were held: else nothing can have arrived."""
+        parents = {c.references.table for c in table.columns if c.references}
+        since = min(r["quarantined_at"] for r in held)
+        return any(b["recorded_at"] >= since and b["applied"] for p in parents for b in self._w.control.finished_batches(p).values())
+
+
+def own_columns(workspace: Workspace, table: Table, columns: dict[str, str]) -> dict[str, str]:
+    """Return the payload without columns that the source's options name as the feed's own."""
+    options = workspace.pipeline.spec.sources[table.source].options
+    reserved = {"Op"} | {str(v) for k, v in options.items() if k.endswith("_column")}
+    return {n: t for n, t in columns.items() if n not in reserved}
+
+
+def identity_of(workspace: Workspace, manifest: Manifest) -> str:
+    """Return the batch id of an extraction: its exact objects and what the table declares."""
+    declared = workspace.pipeline.tables[manifest.table].fingerprint
+    return batch_id(manifest.table, [(o.source_name, o.content_hash) for o in manifest.objects], declared)
+
+
+def unfinished(workspace: Workspace, table: str) -> list[Manifest]:
+    """Return extractions whose batch is neither finished nor quarantined; control tables only."""
+    settled = {
+        path
+        for r in workspace.control.read("batches")
+        if r["table"] == table and r["status"] in ("finished", "quarantined")
+        for path in object_paths(r)
+    }
+    return [m for m in workspace.logs[table].all() if m.objects and not all(o.path in settled for o in m.objects)]
+
+
+def object_paths(record: dict[str, Any]) -> list[str]:
+    """Return the landed paths that a batch record lists."""
+    import json
+
+    listed = json.loads(record["objects"]) if isinstance(record["objects"], str) else record["objects"] or []
+    return [str(item["path"]) for item in listed]
+
+
+def open_quarantine(workspace: Workspace, table: str | None = None) -> list[dict[str, Any]]:
+    """Return rows still in quarantine, newest state each, read without Spark."""
+    delta = workspace.storage.open(workspace.paths.quarantine())
+    if delta is None:
+        return []
+    filters = [("table", "=", table)] if table else None
+    return quarantine.open_rows(delta.to_pyarrow_table(filters=filters).to_pylist(), workspace.control.read("releases"))
+
+
+def requested(workspace: Workspace) -> set[str]:
+    """Return the ids that somebody asked to release and that no batch has taken since."""
+    latest = workspace.control.latest("releases", "quarantine_id")
+    return {i for i, r in latest.items() if r["action"] == "requested"}
+
+
+def in_words(record: dict[str, Any]) -> str:
+    """Return a batch's counts as one phrase."""
+    if record["status"] == "quarantined":
+        return f"batch quarantined: {record['reason']}"
+    names = ("read", "applied", "superseded", "duplicate", "quarantined")
+    held = f" ({record['held']} held)" if record["held"] else ""
+    return " · ".join(f"{record[n]:,} {n}" for n in names) + held

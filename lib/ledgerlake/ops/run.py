@@ -1,0 +1,115 @@
+"""One run: a pipeline on a logical date, from extraction to publication, resumable at every step.
+
+Repeating a run is always safe: what is finished is recognised from manifests and control
+tables before Spark starts; what was killed half-way goes on from its last commit.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import ledgerlake
+from ledgerlake.core.identity import RunKey, fingerprint, publication_id
+from ledgerlake.errors import GateBlocked, LedgerlakeError, SourceError
+from ledgerlake.lake.leases import process_owner
+from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.extract import Failure, extract, pending
+from ledgerlake.ops.load import Loader, requested, unfinished
+from ledgerlake.ops.progress import Progress, Step
+from ledgerlake.ops.serve import Publish, Server, silver_versions
+from ledgerlake.quality.result import SuiteResult
+
+
+@dataclass
+class RunReport:
+    """What a run did: its status is unchanged, published, blocked or failed."""
+
+    run_id: str
+    key: RunKey
+    started_at: datetime
+    status: str = "failed"
+    publication_id: str = ""
+    message: str = ""
+    steps: list[Step] = field(default_factory=list)
+    batches: list[dict[str, Any]] = field(default_factory=list)
+    results: dict[str, SuiteResult] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    error: LedgerlakeError | None = None
+
+
+def run(workspace: Workspace, day: date, publish: Publish, progress: Progress | None = None) -> RunReport:
+    """Run the workspace's pipeline for ``day`` and return the report; the record is kept in control.
+
+    Errors of the product's own tree end up in the report (and its ``error``); others pass.
+    """
+    progress = progress or Progress()
+    started = workspace.now()
+    key = RunKey(workspace.pipeline.name, day)
+    report = RunReport(f"run-{day.isoformat()}-{fingerprint([str(key), started])[:10]}", key, started, steps=progress.steps)
+    try:
+        if nothing_to_do(workspace, day):
+            report.status, report.message = "unchanged", "nothing changed since this day was finished"
+            report.publication_id = _last_id(workspace)
+            return report
+        with ExitStack() as held:
+            owner = process_owner()
+            for table in workspace.pipeline.tables:
+                held.enter_context(workspace.leases.hold(f"{workspace.pipeline.name}.{table}", owner))
+            _run_stages(workspace, day, publish, progress, report)
+    except LedgerlakeError as error:
+        report.status = "blocked" if isinstance(error, GateBlocked) else "failed"
+        report.error, report.message = error, str(error)
+    _record(workspace, report)
+    return report
+
+
+def _run_stages(workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport) -> None:
+    report.failures += extract(workspace, report.run_id, day, progress)
+    loader = Loader(workspace, report.run_id, report.started_at, day, progress)
+    report.batches = loader.records
+    report.failures += loader.load_all()
+    report.failures += loader.release_all()
+    if report.failures:
+        raise _stopped(report.failures)
+    server = Server(workspace, report.run_id, day, progress, publish)
+    report.results, report.publication_id = server.verdict.results, server.publication_id
+    report.status = server.serve() if server.publication_id != _last_id(workspace) else "unchanged"
+
+
+def _stopped(failures: list[Failure]) -> LedgerlakeError:
+    """Return the error that speaks for all: its type (terminal or transient) is the first one's."""
+    first = failures[0].error
+    if len(failures) == 1:
+        return first
+    others = "; ".join(f"{f.subject}: {f.error.what}" for f in failures)
+    kind = type(first) if len({type(f.error) for f in failures}) == 1 else SourceError
+    return kind(f"{len(failures)} tables stopped: {others}", where=first.where, then=first.then)
+
+
+def nothing_to_do(workspace: Workspace, day: date) -> bool:
+    """Say whether the day is finished and nothing new arrived: no data file is opened for this."""
+    if any(pending(workspace, day).values()) or any(unfinished(workspace, t) for t in workspace.pipeline.tables):
+        return False
+    if requested(workspace):
+        return False
+    current = publication_id(workspace.pipeline.name, silver_versions(workspace), workspace.pipeline.fingerprint)
+    return bool(workspace.control.read("publications")) and _last_id(workspace) == current
+
+
+def _last_id(workspace: Workspace) -> str:
+    last = workspace.control.last_publication()
+    return str(last["publication_id"]) if last else ""
+
+
+def _record(workspace: Workspace, report: RunReport) -> None:
+    workspace.control.append("runs", report.run_id, [
+        {
+            "logical_date": report.key.date.isoformat(), "status": report.status, "started_at": report.started_at,
+            "code_version": ledgerlake.__version__, "config_fingerprint": workspace.pipeline.fingerprint,
+            "publication_id": report.publication_id, "message": report.message,
+            "details": {"steps": [vars(s) for s in report.steps], "batches": [b["batch_id"] for b in report.batches]},
+        }
+    ])  # fmt: skip

@@ -1,0 +1,220 @@
+"""Serving: marts as candidates, gates over everything unpublished, then one publication.
+
+What is judged is always *everything since the last publication*, so a blocked candidate is
+judged again, corrected or not, before anything is served.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ledgerlake
+from ledgerlake.config.check import mart_order
+from ledgerlake.config.models import Mart, Table
+from ledgerlake.core import change as c
+from ledgerlake.core.identity import publication_id
+from ledgerlake.core.types import contract_type, decimal_parts
+from ledgerlake.errors import GateBlocked, SourceError, Where
+from ledgerlake.feeds.frames import literal
+from ledgerlake.lake.marts import Candidate, MartBuilder, mart_fingerprint, silver_rows
+from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.progress import Progress
+from ledgerlake.publish.keyhash import spark_key_hash
+from ledgerlake.publish.model import Publication, PublishedColumn, PublishOutcome, TableSlice
+from ledgerlake.quality.evaluate import evaluate, failing_keys
+from ledgerlake.quality.gate import blocked_message, decide
+from ledgerlake.quality.result import SuiteResult
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Publish = Callable[[Publication], PublishOutcome]
+"""The warehouse, as a port: sends one publication and says what came of it."""
+
+
+@dataclass
+class Verdict:
+    """What the gates said: messages of blocking suites, and every suite's result."""
+
+    blocked: list[str] = field(default_factory=list)
+    results: dict[str, SuiteResult] = field(default_factory=dict)
+    warnings: int = 0
+
+
+class Server:
+    """Builds, judges and publishes for one run."""
+
+    def __init__(self, workspace: Workspace, run_id: str, day: date, progress: Progress, publish: Publish) -> None:
+        self._w, self._run_id, self._day = workspace, run_id, day
+        self._progress, self._publish = progress, publish
+        self.inputs = silver_versions(workspace)
+        self.last = decoded(workspace.control.last_publication())
+        self.publication_id = publication_id(workspace.pipeline.name, self.inputs, workspace.pipeline.fingerprint)
+        self.verdict = Verdict()
+        self.rows: dict[str, int] = {}
+
+    def serve(self) -> str:
+        """Publish what is new and return ``published``; raise GateBlocked where a gate says no."""
+        builder = MartBuilder(self._w, self._run_id, self.inputs, self.last)
+        self._in_parallel([lambda t=t: self._judge_table(t) for t in self._w.pipeline.tables.values() if t.suite])
+        for level in mart_order(self._w.pipeline):
+            self._in_parallel([lambda m=m: self._build_and_judge(builder, self._w.pipeline.mart(m)) for m in level])
+        if self.verdict.blocked:
+            message = "\n".join(self.verdict.blocked)
+            self._record("blocked", builder, message)
+            raise GateBlocked(
+                message,
+                then="the last publication stays served; have the source corrected, then run again."
+                f" `ledgerlake trace --publication {self.publication_id}` shows failing keys",
+            )
+        with self._progress.step("publish", "snowflake") as words:
+            outcome = self._publish(self._publication(builder))
+            self.rows = dict(outcome.rows_by_table)
+            words.append(f"{outcome.status.replace('_', ' ')}, {sum(self.rows.values()):,} rows in {len(self.rows)} tables")
+        self._record("published", builder, "")
+        return "published"
+
+    def _in_parallel(self, work: list[Callable[[], None]]) -> None:
+        with ThreadPoolExecutor(self._w.environment.spark.table_threads, "serve") as pool:
+            for future in [pool.submit(w) for w in work]:
+                future.result()
+
+    def _judge_table(self, table: Table) -> None:
+        """Judge the rows of silver whose newest change is not published yet."""
+        version = self.inputs[table.table]
+        if version == (self.last["inputs"].get(table.table) if self.last else -1):
+            return
+        with self._progress.step("gate", table.table) as words:
+            batches = [b for b, r in self._w.control.finished_batches(table.table).items() if r["silver_version"] > self._since(table.table)]
+            among = ", ".join(literal(b) for b in batches) or "''"
+            rows = silver_rows(self._w.spark().newSession(), self._w, table.table, version)
+            words.append(self._judge(table, rows.where(f"{c.BATCH_ID} IN ({among})"), version, table.key, set_aside=True))
+
+    def _since(self, table: str) -> int:
+        return int(self.last["inputs"].get(table, -1)) if self.last else -1
+
+    def _build_and_judge(self, builder: MartBuilder, mart: Mart) -> None:
+        with self._progress.step("mart", mart.mart) as words:
+            candidate = builder.build(mart)
+            scope = candidate.scope
+            words.append("unchanged" if scope.empty else "rebuilt whole" if scope.whole else f"{len(scope.partitions)} partitions")
+            if mart.suite and not scope.empty:
+                rows = builder.read(self._w.spark().newSession(), candidate, changed_only=True)
+                words.append(self._judge(mart, rows, candidate.version, mart.key, set_aside=False))
+
+    def _judge(self, owner: Table | Mart, rows: DataFrame, version: int, key: tuple[str, ...], *, set_aside: bool) -> str:
+        suite = self._w.pipeline.suite_of(owner)
+        result = evaluate(rows, suite)
+        gate = decide(result, rows_set_aside=set_aside)
+        name = owner.table if isinstance(owner, Table) else owner.mart
+        self.verdict.results[name] = result
+        self.verdict.warnings += len(gate.warnings)
+        if gate.decision == "block":
+            self.verdict.blocked.append(f"{name}: {blocked_message(result, gate)}")
+        self._w.control.append("checks", self._run_id, [
+            {
+                "owner": name, "owner_version": version, "suite": result.suite.name, "type": k.expectation.type,
+                "columns": list(k.columns), "on_fail": k.on_fail, "success": k.success,
+                "element_count": k.element_count, "unexpected_count": k.unexpected_count, "observed": k.observed,
+                "expected": k.expected, "why": k.why,
+                "sample_keys": [] if k.success else failing_keys(rows, k, [n for n in key if not self._is_personal(owner, n)]),
+            }
+            for k in result.checks
+        ])  # fmt: skip
+        return {"pass": f"{len(result.checks)} checks passed", "warn": f"{len(gate.warnings)} warnings", "block": "blocked"}[gate.decision]
+
+    def _is_personal(self, owner: Table | Mart, column: str) -> bool:
+        return isinstance(owner, Table) and owner.column(column).pii != "none"
+
+    def _publication(self, builder: MartBuilder) -> Publication:
+        pipeline = self._w.pipeline
+        changed = [k for k in builder.built.values() if k.mart.publish and not k.scope.empty]
+        results = {n: r.to_ge_json() for n, r in self.verdict.results.items()}
+        return Publication(
+            publication_id=self.publication_id, pipeline=pipeline.name, run_id=self._run_id, logical_date=self._day,
+            code_version=ledgerlake.__version__, config_fingerprint=pipeline.fingerprint,
+            delta_versions={n: k.version for n, k in builder.built.items()} | {f"silver.{t}": v for t, v in self.inputs.items()},
+            suite_results_json=json.dumps(results, default=str), slices=tuple(self._slice(builder, k) for k in changed),
+        )  # fmt: skip
+
+    def _slice(self, builder: MartBuilder, candidate: Candidate) -> TableSlice:
+        """Export the changed partitions as Parquet, counting and hashing in the same pass."""
+        from pyspark.sql import Observation
+        from pyspark.sql import functions as f
+
+        mart = candidate.mart
+        frame = builder.read(self._w.spark().newSession(), candidate, changed_only=True)
+        columns = tuple(PublishedColumn(n, _published_type(mart, n, t)) for n, t in frame.dtypes)
+        types = {k.name: k.type for k in columns}
+        totals = [k.name for k in columns if decimal_parts(k.type)]
+        measured = Observation()
+        uri = self._w.paths.export(self.publication_id, mart.mart)
+        counted = frame.observe(
+            measured, f.count(f.lit(1)).alias("rows"), f.expr(spark_key_hash(mart.key, types)).alias("key_hash"),
+            *(f.expr(f"CAST(coalesce(sum(`{n}`), 0) AS STRING)").alias(n) for n in totals),
+        )  # fmt: skip
+        counted.coalesce(1).write.mode("overwrite").parquet(uri)
+        facts = measured.get
+        return TableSlice(
+            table=mart.mart, columns=columns, key=mart.key,
+            partition_column=None if candidate.scope.whole else mart.partition_by,
+            partitions=candidate.scope.partitions, files=self._files(uri), expected_rows=facts["rows"],
+            control_totals={n: Decimal(facts[n]) for n in totals}, key_hash=facts["key_hash"],
+        )  # fmt: skip
+
+    def _files(self, uri: str) -> tuple[Path | str, ...]:
+        root = self._w.objects.uri
+        names = [i.path for i in self._w.objects.list(uri.removeprefix(root + "/") + "/") if i.path.endswith(".parquet")]
+        if not root.startswith("s3"):
+            return tuple(Path(root) / n for n in names)
+        if self._w.pipeline.spec.publication.external_stage:
+            return tuple(f"{root}/{n}".replace("s3a://", "s3://") for n in names)
+        return tuple(self._fetch(n) for n in names)
+
+    def _fetch(self, name: str) -> Path:
+        import tempfile
+
+        target = Path(tempfile.mkdtemp(prefix="ledgerlake-export-")) / Path(name).name
+        target.write_bytes(self._w.objects.read(name))
+        return target
+
+    def _record(self, status: str, builder: MartBuilder, reason: str) -> None:
+        sql = self._w.pipeline.sql
+        marts = {n: {"version": k.version, "fingerprint": mart_fingerprint(k.mart, sql[n])} for n, k in builder.built.items()}
+        partitions = {n: "whole" if k.scope.whole else list(k.scope.partitions) for n, k in builder.built.items()}
+        self._w.control.append("publications", self._run_id, [
+            {
+                "publication_id": self.publication_id, "logical_date": self._day.isoformat(), "status": status,
+                "inputs": self.inputs, "marts": marts, "partitions": partitions, "rows": self.rows, "reason": reason,
+            }
+        ])  # fmt: skip
+
+
+def _published_type(mart: Mart, column: str, spark_name: str) -> str:
+    known = contract_type(spark_name)
+    if known is None:
+        raise SourceError(
+            f"the column has type {spark_name}, which is not published",
+            where=Where(table=mart.mart, column=column), then="cast it in the mart's SQL, money to decimal(p,s)",
+        )  # fmt: skip
+    return known
+
+
+def silver_versions(workspace: Workspace) -> dict[str, int]:
+    """Return the current Delta version of each silver table, -1 where it does not exist yet."""
+    return {t: workspace.storage.version(workspace.paths.silver(t)) for t in workspace.pipeline.tables}
+
+
+def decoded(record: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a publication record with its JSON fields read."""
+    if record is None:
+        return None
+    fields = ("inputs", "marts", "partitions", "rows")
+    return record | {f: json.loads(record[f]) if isinstance(record[f], str) else record[f] for f in fields}

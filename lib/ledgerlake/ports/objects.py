@@ -1,0 +1,225 @@
+"""Object storage as a port: a local folder or an S3 bucket, with the same five verbs.
+
+Paths are relative to the store's root and use ``/``. ``write(if_absent=True)`` is the one
+atomic primitive that leases and immutable landing need (S3: ``If-None-Match: *``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlparse
+
+from ledgerlake.errors import NotFoundError, SourceError, TransientError, Where
+
+
+@dataclass(frozen=True, order=True)
+class ObjectInfo:
+    """One stored object: its path, size in bytes and last modification in UTC."""
+
+    path: str
+    size_bytes: int
+    modified_at: datetime
+    version: str  # changes whenever the content may have changed: mtime+size locally, ETag on S3
+
+
+class ObjectStore(Protocol):
+    """A flat namespace of immutable-by-convention objects under one root."""
+
+    @property
+    def uri(self) -> str:
+        """Return the root as Spark and delta-rs address it, without a trailing slash."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield every object under ``prefix`` in path order."""
+        ...
+
+    def read(self, path: str, start: int = 0, length: int | None = None) -> bytes:
+        """Return the object's bytes, or a range of them; a negative ``start`` counts from the end."""
+        ...
+
+    def write(self, path: str, body: bytes, *, if_absent: bool = False) -> bool:
+        """Store ``body`` atomically; with ``if_absent`` return False where the object exists."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Remove the object; nothing happens where there is none."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Say whether the object exists."""
+        ...
+
+
+class LocalObjects:
+    """A folder of the local file system."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    @property
+    def uri(self) -> str:
+        """Return the folder's absolute path."""
+        return str(self.root)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield every file under ``prefix`` in path order; hidden and temporary files are skipped."""
+        found = []
+        for folder, _, names in os.walk(self.root / prefix.rpartition("/")[0]):
+            for name in names:
+                full = Path(folder) / name
+                path = full.relative_to(self.root).as_posix()
+                if path.startswith(prefix) and not name.startswith("."):
+                    found.append((path, full))
+        for path, full in sorted(found):
+            stat = full.stat()
+            yield ObjectInfo(
+                path,
+                stat.st_size,
+                datetime.fromtimestamp(stat.st_mtime, UTC),
+                f"{stat.st_mtime_ns}:{stat.st_size}",
+            )
+
+    def read(self, path: str, start: int = 0, length: int | None = None) -> bytes:
+        """Return the file's bytes, or a range of them."""
+        try:
+            with (self.root / path).open("rb") as stream:
+                if start < 0:
+                    stream.seek(max(stream.seek(0, os.SEEK_END) + start, 0))
+                elif start:
+                    stream.seek(start)
+                return stream.read() if length is None else stream.read(length)
+        except FileNotFoundError as error:
+            raise NotFoundError("no such object", where=Where(file=path)) from error
+
+    def write(self, path: str, body: bytes, *, if_absent: bool = False) -> bool:
+        """Write through a temporary file, so that no reader sees half an object."""
+        target = self.root / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(body)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                if if_absent:
+                    os.link(temporary, target)
+                    return True
+                os.replace(temporary, target)
+                return True
+            except FileExistsError:
+                return False
+            finally:
+                if os.path.exists(temporary):
+                    os.unlink(temporary)
+        except OSError as error:
+            raise storage_error(error, path) from error
+
+    def delete(self, path: str) -> None:
+        """Remove the file if it is there."""
+        (self.root / path).unlink(missing_ok=True)
+
+    def exists(self, path: str) -> bool:
+        """Say whether the file exists."""
+        return (self.root / path).is_file()
+
+
+def storage_error(error: OSError, path: str) -> TransientError:
+    """Turn a file system error (a full disk above all) into one that says what to do."""
+    return TransientError(
+        f"cannot write: {os.strerror(error.errno) if error.errno else error}",
+        where=Where(file=path),
+        then="free or extend the storage, then run the same command again; it continues where it stopped",
+    )
+
+
+class S3Objects:
+    """A prefix of an S3 bucket, through a boto3 client that is passed in."""
+
+    def __init__(self, bucket: str, prefix: str, client: Any) -> None:
+        self.bucket, self.prefix, self._client = bucket, prefix.strip("/"), client
+
+    @property
+    def uri(self) -> str:
+        """Return the ``s3a://`` address of the prefix."""
+        return f"s3a://{self.bucket}/{self.prefix}".rstrip("/")
+
+    def _key(self, path: str) -> str:
+        return f"{self.prefix}/{path}" if self.prefix else path
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield every object under ``prefix`` in key order."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=self._key(prefix)
+        )
+        cut = len(self.prefix) + 1 if self.prefix else 0
+        for page in pages:
+            for item in page.get("Contents", []):
+                tag = str(item["ETag"]).strip('"')
+                yield ObjectInfo(item["Key"][cut:], item["Size"], item["LastModified"], tag)
+
+    def read(self, path: str, start: int = 0, length: int | None = None) -> bytes:
+        """Return the object's bytes, or a range of them."""
+        request: dict[str, str] = {"Bucket": self.bucket, "Key": self._key(path)}
+        if start < 0:
+            request["Range"] = f"bytes={start}"
+        elif start or length is not None:
+            request["Range"] = f"bytes={start}-" + ("" if length is None else str(start + length - 1))
+        try:
+            return bytes(self._client.get_object(**request)["Body"].read())
+        except self._client.exceptions.ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "InvalidRange":
+                return b""
+            if code in ("NoSuchKey", "404"):
+                raise NotFoundError("no such object", where=Where(file=path)) from error
+            raise TransientError(f"S3 answered {code}", where=Where(file=path)) from error
+
+    def write(self, path: str, body: bytes, *, if_absent: bool = False) -> bool:
+        """Put the object; with ``if_absent`` as a conditional write."""
+        condition = {"IfNoneMatch": "*"} if if_absent else {}
+        try:
+            self._client.put_object(Bucket=self.bucket, Key=self._key(path), Body=body, **condition)
+            return True
+        except self._client.exceptions.ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
+                return False
+            raise TransientError(f"S3 answered {code}", where=Where(file=path)) from error
+
+    def delete(self, path: str) -> None:
+        """Delete the object."""
+        self._client.delete_object(Bucket=self.bucket, Key=self._key(path))
+
+    def exists(self, path: str) -> bool:
+        """Say whether the object exists."""
+        return any(info.path == path for info in self.list(path))
+
+
+def open_store(location: str, client: Any = None) -> ObjectStore:
+    """Return the store for a folder path, ``file://`` or ``s3://bucket/prefix`` location."""
+    parts = urlparse(location)
+    if parts.scheme in ("s3", "s3a"):
+        if client is None:
+            import boto3
+
+            client = boto3.client("s3")
+        return S3Objects(parts.netloc, parts.path.strip("/"), client)
+    if parts.scheme in ("", "file"):
+        return LocalObjects(Path(parts.path))
+    raise SourceError(
+        f"{parts.scheme}:// is not a storage ledgerlake knows", then="use a folder or s3://bucket/prefix"
+    )
+
+
+def content_hash(body: bytes) -> str:
+    """Return the SHA-256 of ``body`` in hex: the content address of a landed object."""
+    return hashlib.sha256(body).hexdigest()
