@@ -80,7 +80,7 @@ setup(
     package_data={
         "ledgerlake": ["py.typed"],
         "ledgerlake.lake": ["log4j2.properties"],
-        "ledgerlake.setup": ["*.sha256"],
+        "ledgerlake.setup": ["*.sha256", "java.requirements"],
     },
     install_requires=CORE,
     extras_require=EXTRAS,

@@ -23,7 +23,7 @@ from tests.quality.judge_ge import WholeTable, validate, whole_dataframe
 from tests.quality.tables import TYPES, expect, invoices, write_suite
 
 # Great Expectations takes seconds per table; raise this where there is time.
-EXAMPLES = int(os.environ.get("LEDGERLAKE_GE_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("LEDGERLAKE_GE_EXAMPLES", "3"))
 
 NULL_CODE = {"row_condition": "code IS NOT NULL", "condition_parser": "spark"}
 OPEN = {"row_condition": "open AND amount > 1", "condition_parser": "spark"}

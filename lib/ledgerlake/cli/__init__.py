@@ -1,0 +1,1 @@
+"""What people type: one module per group of commands, all thin; ``main`` puts them together."""

@@ -53,12 +53,15 @@ def _known_keys(model: type[Model], seen: frozenset[str] = frozenset()) -> list[
 
 
 def load_environment(conf: Path, name: str) -> Environment:
-    """Load ``conf/environments/<name>.yml``."""
+    """Load ``conf/environments/<name>.yml``; its relative folders lie in the project, beside ``conf``."""
     file = conf / "environments" / f"{name}.yml"
     if not file.is_file():
         known = sorted(p.stem for p in (conf / "environments").glob("*.yml"))
         raise ConfigError(f"no environment {name!r}", where=Where(file=str(file)), then=f"use one of {known}")
-    return parse(read_document(file), Environment)
+    environment = parse(read_document(file), Environment)
+    folders = {n: getattr(environment, n) for n in ("lake", "sources", "snowflake_folder")}
+    located = {n: str(conf.absolute().parent / v) for n, v in folders.items() if v and "://" not in v}
+    return environment.model_copy(update=located)
 
 
 def pipeline_names(conf: Path) -> list[str]:

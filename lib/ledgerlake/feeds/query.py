@@ -112,7 +112,7 @@ def _extract_table(request: Extraction, table: Table) -> Manifest:
         rows.write.mode("overwrite").parquet(f"{request.lake.uri}/{folder}")
     except Exception as error:
         raise _source_error(error, request, table) from error
-    objects = _landed(request, folder)
+    objects = _landed(request, folder, f"{table.resource} {since.isoformat() if since else 'start'}..{until.isoformat()}")
     moved = max(filter(None, [cursor.get("until"), until.isoformat()]))
     return write_manifest(request, table, objects, [], {"until": moved, "since": since.isoformat() if since else None})
 
@@ -135,11 +135,12 @@ def _connection(request: Extraction, options: QuerySource) -> tuple[str, dict[st
     return known.pop("jdbc_url"), {"driver": "org.postgresql.Driver", "fetchsize": str(options.fetch_rows)} | known
 
 
-def _landed(request: Extraction, folder: str) -> list[LandedObject]:
+def _landed(request: Extraction, folder: str, query_window: str) -> list[LandedObject]:
+    """Return the landed files of a window; at the source they are named by the query's window."""
     found = [i for i in request.lake.list(folder + "/") if i.path.endswith(".parquet")]
     return [
-        LandedObject(i.path, i.path.removeprefix("landing/"), content_hash(request.lake.read(i.path)), i.size_bytes, request.clock.now())
-        for i in found
+        LandedObject(i.path, f"{query_window} #{n}", content_hash(request.lake.read(i.path)), i.size_bytes, request.clock.now())
+        for n, i in enumerate(found)
     ]
 
 

@@ -29,8 +29,7 @@ WITH movements AS (
     merchant_id, settlement_date, currency,
     CAST(0 AS DECIMAL(18,3)), CAST(0 AS DECIMAL(18,3)), CAST(0 AS DECIMAL(18,3)), CAST(0 AS DECIMAL(18,3)),
     CAST(0 AS DECIMAL(18,3)), net_amount
-  FROM settlements
-  WHERE status <> 'failed'
+  FROM settlements -- also where the payout failed: the settlement stands and is paid again
 )
 SELECT
   coalesce(merchant_id, 'unknown') AS merchant_id,

@@ -1,0 +1,86 @@
+"""What every command needs: which project, which environment, and how to answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ledgerlake.config.check import check_pipeline
+from ledgerlake.config.load import load_environment, load_pipeline, pipeline_names
+from ledgerlake.config.models import Environment, Pipeline
+from ledgerlake.errors import ConfigError
+from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ports.clock import Clock, SystemClock
+from ledgerlake.ports.secrets import ReferencedSecrets, Secrets
+
+
+@dataclass
+class Context:
+    """The command line's own state; ports are made here, and nowhere else."""
+
+    project: Path
+    environment_name: str
+    as_json: bool = False
+    secrets: Secrets = ReferencedSecrets()
+    clock: Clock = SystemClock()
+    console: Console = Console(highlight=False)
+    errors: Console = Console(stderr=True, highlight=False)
+
+    @property
+    def conf(self) -> Path:
+        """Return the configuration folder."""
+        return self.project / "conf"
+
+    def environment(self) -> Environment:
+        """Load the chosen environment."""
+        return load_environment(self.conf, self.environment_name)
+
+    def pipeline(self, name: str) -> Pipeline:
+        """Load a pipeline and prove it; raise the first finding."""
+        pipeline = load_pipeline(self.conf, self.project / "dq_suites", name)
+        for finding in check_pipeline(pipeline):
+            raise finding
+        return pipeline
+
+    def workspace(self, name: str) -> Workspace:
+        """Open a pipeline in the chosen environment."""
+        return Workspace(self.pipeline(name), self.environment(), self.secrets, self.clock)
+
+    def only_pipeline(self, name: str | None) -> str:
+        """Return ``name``, or the one pipeline there is."""
+        known = pipeline_names(self.conf)
+        if name:
+            return name
+        if len(known) == 1:
+            return known[0]
+        raise ConfigError("which pipeline?", then=f"add --pipeline with one of {known}")
+
+    def answer(self, facts: Any, show: Callable[[], None]) -> None:
+        """Answer as JSON on standard output, or by ``show`` for people."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(facts, default=plain, indent=1) + "\n")
+        else:
+            show()
+
+
+def plain(value: object) -> object:
+    """Return ``value`` as JSON can hold it: money as text, times in ISO 8601."""
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, Mapping):
+        return dict(value)
+    if hasattr(value, "__dataclass_fields__"):
+        return {k: v for k, v in vars(value).items() if not k.startswith("_")}
+    if isinstance(value, (tuple, set)):
+        return list(value)
+    return str(value)

@@ -1,0 +1,154 @@
+"""Commands that only look: validate, plan, status, history, trace, sql."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table as Grid
+
+from ledgerlake.cli.context import Context, plain
+from ledgerlake.config.check import check_pipeline
+from ledgerlake.config.load import load_pipeline, pipeline_names
+from ledgerlake.errors import ConfigError, NotFoundError
+from ledgerlake.lake.readers import history
+from ledgerlake.ops.load import open_quarantine
+from ledgerlake.ops.plan import plan
+from ledgerlake.ops.trace import trace_batch, trace_publication, trace_row
+from ledgerlake.ops.warehouse import open_warehouse
+from ledgerlake.publish.query import run_query
+
+PipelineOption = Annotated[str | None, typer.Option("--pipeline", "-p", help="default: the only one there is")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for name, command in {
+        "validate": validate_command, "plan": plan_command, "status": status_command,
+        "history": history_command, "trace": trace_command, "sql": sql_command,
+    }.items():  # fmt: skip
+        app.command(name)(command)
+
+
+def grid(title: str, columns: list[str], rows: list[list[Any]]) -> Grid:
+    """Return a table for people; numbers stand right."""
+    table = Grid(title=title, title_justify="left", header_style="bold")
+    for index, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(r[index], int) for r in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{v:,}" if isinstance(v, int) and not isinstance(v, bool) else "" if v is None else str(v) for v in row))
+    return table
+
+
+def validate_command(context: typer.Context, pipeline: Annotated[str | None, typer.Argument(help="default: all")] = None) -> None:
+    """Check environments, pipelines, SQL and suites, before Spark is ever started."""
+    own: Context = context.obj
+    own.environment()
+    findings: list[ConfigError] = []
+    names = [pipeline] if pipeline else pipeline_names(own.conf)
+    for name in names:
+        try:
+            findings += check_pipeline(load_pipeline(own.conf, own.project / "dq_suites", name))
+        except ConfigError as error:
+            findings.append(error)
+    own.answer([str(f) for f in findings], lambda: [own.console.print(f"[red]✗[/] {f}", soft_wrap=True) for f in findings] or own.console.print(f"[green]✓[/] {', '.join(names)}: nothing to mend"))  # type: ignore[func-returns-value, arg-type, return-value]
+    if findings:
+        raise typer.Exit(ConfigError.exit_code)
+
+
+def plan_command(context: typer.Context, pipeline: Annotated[str, typer.Argument()], day: Annotated[datetime, typer.Option("--date", "-d", formats=["%Y-%m-%d"])]) -> None:
+    """Show what a run would read, merge, rebuild and publish; changes nothing."""
+    own: Context = context.obj
+    found = plan(own.workspace(pipeline), day.date())
+
+    def show() -> None:
+        rows = [[t.table, t.to_land, t.to_load, t.held, t.refused, "yes" if t.unpublished else ""] for t in found.tables]
+        own.console.print(grid(f"{pipeline} {found.day}", ["table", "to land", "to load", "held", "refused", "unpublished"], rows))
+        own.console.print(grid("marts", ["mart", "rebuild", "because of"], [[m.mart, m.rebuild, ", ".join(m.because)] for m in found.marts]))
+        own.console.print("nothing to do" if found.empty else "a run would publish again")
+
+    own.answer(asdict(found), show)
+
+
+def status_command(context: typer.Context, pipeline: PipelineOption = None, last: Annotated[int, typer.Option(help="how many runs")] = 10) -> None:
+    """Show the last runs, what is served, and what waits in quarantine."""
+    own: Context = context.obj
+    workspace = own.workspace(own.only_pipeline(pipeline))
+    control = workspace.control
+    runs = control.read("runs")[-last:][::-1]
+    batches = list(control.latest("batches", "batch_id").values())
+    rows = open_quarantine(workspace)
+    published = control.last_publication()
+    facts = {
+        "pipeline": workspace.pipeline.name, "served": published["publication_id"] if published else None,
+        "runs": [{k: r[k] for k in ("run_id", "logical_date", "status", "started_at", "publication_id", "message")} for r in runs],
+        "batches": [{k: b[k] for k in ("batch_id", "table", "logical_date", "status", "read", "applied", "quarantined")} for b in batches],
+        "quarantine": {s: sum(r["state"] == s for r in rows) for s in ("held", "refused")},
+    }  # fmt: skip
+
+    def show() -> None:
+        own.console.print(grid("runs", ["run", "date", "status", "started"], [[r["run_id"], r["logical_date"], r["status"], f"{r['started_at']:%Y-%m-%d %H:%M:%S}"] for r in runs]))
+        recent = batches[-30:]
+        own.console.print(grid("batches", ["batch", "table", "date", "status", "read", "applied", "quarantined"], [[b[k] for k in ("batch_id", "table", "logical_date", "status", "read", "applied", "quarantined")] for b in recent]))
+        own.console.print(f"served: {facts['served'] or 'nothing yet'} · in quarantine: {len(rows)} rows")
+
+    own.answer(facts, show)
+
+
+def history_command(context: typer.Context, table: Annotated[str, typer.Argument(help="a table or a mart")], pipeline: PipelineOption = None) -> None:
+    """Show a table's Delta versions: what wrote them, and which publication serves them."""
+    own: Context = context.obj
+    entries = [asdict(e) for e in history(own.workspace(own.only_pipeline(pipeline)), table)]
+    columns = list(entries[0]) if entries else []
+    own.answer(entries, lambda: own.console.print(grid(table, columns, [[plain(v) if not isinstance(v, int) else v for v in e.values()] for e in entries])))
+
+
+def trace_command(
+    context: typer.Context,
+    batch_id: Annotated[str | None, typer.Option("--batch-id", help="a batch")] = None,
+    table: Annotated[str | None, typer.Option("--table", help="a table or mart, with --key")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="the row's key; several columns joined by commas")] = None,
+    publication: Annotated[str | None, typer.Option("--publication", help="a publication")] = None,
+    pipeline: PipelineOption = None,
+) -> None:
+    """Answer where a row, a batch or a publication came from."""
+    own: Context = context.obj
+    workspace = own.workspace(own.only_pipeline(pipeline))
+    if batch_id:
+        facts = trace_batch(workspace, batch_id)
+    elif publication:
+        facts = trace_publication(workspace, publication)
+    elif table and key:
+        facts = trace_row(workspace, table, key)
+    else:
+        raise NotFoundError("trace what?", then="give --batch-id, --publication, or --table with --key")
+    own.answer(facts, lambda: show_facts(own, facts))
+
+
+def show_facts(own: Context, facts: dict[str, Any], indent: str = "") -> None:
+    """Print nested facts: scalars as lines, lists of records as grids."""
+    for name, value in facts.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            if any(isinstance(v, (list, dict)) for v in value[0].values()):
+                for item in value:
+                    own.console.print(f"{indent}[bold]{name}[/]")
+                    show_facts(own, item, indent + "  ")
+            else:
+                columns = list(value[0])
+                own.console.print(grid(name, columns, [[item.get(c) for c in columns] for item in value]))
+        elif isinstance(value, dict):
+            own.console.print(f"{indent}[bold]{name}[/]: " + ", ".join(f"{k}={plain(v) if v is not None else ''}" for k, v in value.items()), soft_wrap=True)
+        else:
+            own.console.print(f"{indent}[bold]{name}[/]: {'' if value is None else plain(value)}", soft_wrap=True)
+
+
+def sql_command(context: typer.Context, statement: Annotated[str, typer.Argument(help="a SELECT; give table names in full")], pipeline: PipelineOption = None) -> None:
+    """Ask the warehouse (locally: the local Snowflake server); reading only."""
+    own: Context = context.obj
+    with open_warehouse(own.environment(), own.secrets, pipeline or "sql") as warehouse:
+        columns, rows = run_query(warehouse.connect(), statement)
+    facts = [dict(zip(columns, r, strict=True)) for r in rows]
+    own.answer(facts, lambda: own.console.print(grid("", columns, [list(r) for r in rows])))

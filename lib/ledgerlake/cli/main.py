@@ -1,0 +1,54 @@
+"""The ``ledgerlake`` command. Exit codes: see ``ledgerlake.errors`` and ``ledgerlake --help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledgerlake.cli import looking, quarantining, running, showing
+from ledgerlake.cli.context import Context
+from ledgerlake.errors import LedgerlakeError
+
+EPILOG = (
+    "Exit codes: 0 done or nothing to do · 2 configuration · 3 source or contract · 4 blocked by a gate"
+    " · 5 accounting · 6 publication · 7 not found · 75 try again later · 1 anything unexpected."
+)
+
+app = typer.Typer(
+    name="ledgerlake",
+    help="From change feeds to validated, published marts: Spark on demand, nothing in between.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    environment: Annotated[str, typer.Option("--env", "-e", help="conf/environments/NAME.yml", envvar="LEDGERLAKE_ENV")] = "local",
+    project: Annotated[Path, typer.Option("--project", help="folder that holds conf/ and dq_suites/", envvar="LEDGERLAKE_PROJECT")] = Path(),
+    json: Annotated[bool, typer.Option("--json", help="answer in JSON, for machines")] = False,
+) -> None:
+    """Options that every command shares; they stand before the command's name."""
+    context.obj = Context(project=project, environment_name=environment, as_json=json)
+
+
+for module in (running, looking, quarantining, showing):
+    module.register(app)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; errors of the product's tree become one clear line and an exit code."""
+    try:
+        app(args=arguments, standalone_mode=True)
+    except LedgerlakeError as error:
+        Context(Path(), "").errors.print(f"[bold red]{type(error).__name__}[/] {_escaped(str(error))}")
+        raise SystemExit(error.exit_code) from None
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")

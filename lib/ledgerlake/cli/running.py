@@ -1,0 +1,157 @@
+"""Commands that change something: run, backfill, submit, unlock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.status import Status
+
+from ledgerlake.cli.context import Context
+from ledgerlake.errors import ConfigError
+from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.backfill import backfill
+from ledgerlake.ops.progress import Progress
+from ledgerlake.ops.run import RunReport, run
+from ledgerlake.ops.warehouse import Publisher, open_warehouse
+from ledgerlake.report.write import write_report
+
+Day = Annotated[datetime, typer.Option("--date", "-d", formats=["%Y-%m-%d"], help="logical date, YYYY-MM-DD (UTC)")]
+Pipeline = Annotated[str, typer.Argument(help="a folder of conf/pipelines", show_default=False)]
+ReportFile = Annotated[Path | None, typer.Option("--report", help="where the HTML report goes (default: .local/reports)")]
+
+MARKS = {"published": "[green]published[/]", "unchanged": "[cyan]unchanged[/]", "blocked": "[yellow]blocked[/]", "failed": "[red]failed[/]"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("run")(run_command)
+    app.command("backfill")(backfill_command)
+    app.command("submit")(submit_command)
+
+
+def run_command(context: typer.Context, pipeline: Pipeline, day: Day, report: ReportFile = None) -> None:
+    """Run PIPELINE for one date: extract, load, gate, publish.
+
+    Repeating is safe: a finished day opens no data file, a killed run goes on where it stopped.
+    """
+    own: Context = context.obj
+    workspace = own.workspace(pipeline)
+    with open_warehouse(workspace.environment, own.secrets, pipeline) as warehouse, shown_progress(own) as progress:
+        publish = Publisher(warehouse, workspace.pipeline.spec.publication, own.clock)
+        done = run(workspace, day.date(), publish, progress)
+    finish(own, [(done, workspace)], report)
+
+
+def backfill_command(
+    context: typer.Context,
+    pipeline: Pipeline,
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="first date")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="last date, included")],
+    report: ReportFile = None,
+) -> None:
+    """Run PIPELINE for a range of dates, oldest first; stops at the first day that cannot go on."""
+    own: Context = context.obj
+    if last < first:
+        raise ConfigError("--to lies before --from", then="swap them")
+    opened: list[Workspace] = []
+
+    def open_workspace() -> Workspace:
+        opened.append(own.workspace(pipeline))
+        return opened[-1]
+
+    declared = own.pipeline(pipeline).spec.publication
+    with open_warehouse(own.environment(), own.secrets, pipeline) as warehouse, shown_progress(own) as progress:
+        publish = Publisher(warehouse, declared, own.clock)
+        reports = list(backfill(open_workspace, first.date(), last.date(), publish, lambda: Progress(progress.listener)))
+    finish(own, list(zip(reports, opened, strict=True)), report)
+
+
+def submit_command(
+    context: typer.Context,
+    pipeline: Pipeline,
+    day: Annotated[datetime | None, typer.Option("--date", "-d", formats=["%Y-%m-%d"], help="one logical date")] = None,
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="first date of a backfill")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="last date of a backfill")] = None,
+    generation: Annotated[int, typer.Option("--attempt", help="raise it to submit a day again that EMR has already run")] = 1,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="follow the job until it ends")] = True,
+) -> None:
+    """Run the same on EMR Serverless: a job that starts, works and ends; nothing runs in between."""
+    from ledgerlake.cli.submitting import submit
+
+    own: Context = context.obj
+    answer = submit(own, pipeline, _dates(day, first, last), generation, wait)
+    own.answer(answer, lambda: own.console.print(answer))
+
+
+def _dates(day: datetime | None, first: datetime | None, last: datetime | None) -> tuple[date, date]:
+    if day and not (first or last):
+        return day.date(), day.date()
+    if first and last and not day:
+        return first.date(), last.date()
+    raise ConfigError("which dates?", then="give --date, or --from and --to")
+
+
+class shown_progress:  # noqa: N801 - used as a context manager function
+    """Shows steps on standard error while they happen; silent for machines."""
+
+    def __init__(self, own: Context) -> None:
+        self._own = own
+        self._status: Status | None = None
+
+    def __enter__(self) -> Progress:
+        if not self._own.as_json and self._own.errors.is_terminal:
+            self._status = self._own.errors.status("starting")
+            self._status.start()
+        return Progress(self._listener())
+
+    def __exit__(self, *_: object) -> None:
+        if self._status:
+            self._status.stop()
+
+    def _listener(self) -> Callable[[str, str, str], None]:
+        def listen(stage: str, subject: str, result: str) -> None:
+            if self._own.as_json:
+                return
+            if not result:
+                if self._status:
+                    self._status.update(f"{stage} {subject}")
+                return
+            self._own.errors.print(f"  [dim]{stage:<8}[/] {subject:<28} {result}", markup=True, soft_wrap=True)
+
+        return listen
+
+
+def finish(own: Context, done: list[tuple[RunReport, Workspace]], report_file: Path | None) -> None:
+    """Write the report, answer, and end with the last run's exit code."""
+    facts: list[dict[str, Any]] = []
+    for report, workspace in done:
+        path = report_file or own.project / ".local" / "reports" / f"{report.run_id}.html"
+        write_report(report, workspace, path)
+        facts.append(summary(report) | {"report": str(path)})
+    own.answer(facts if len(facts) > 1 else facts[0], lambda: _show(own, facts))
+    error = done[-1][0].error
+    if error is not None:
+        raise typer.Exit(error.exit_code)
+
+
+def summary(report: RunReport) -> dict[str, Any]:
+    """Return a run's facts for machines."""
+    return {
+        "run_id": report.run_id, "pipeline": report.key.pipeline, "date": report.key.date, "status": report.status,
+        "publication_id": report.publication_id, "message": report.message,
+        "read": sum(b["read"] for b in report.batches), "applied": sum(b["applied"] for b in report.batches),
+        "quarantined": sum(b["quarantined"] for b in report.batches),
+        "stopped": [f.subject for f in report.failures],
+    }  # fmt: skip
+
+
+def _show(own: Context, facts: list[dict[str, Any]]) -> None:
+    for fact in facts:
+        own.console.print(f"{fact['pipeline']} {fact['date']}: {MARKS[fact['status']]} · {fact['read']:,} read · {fact['applied']:,} applied · {fact['quarantined']:,} quarantined")
+        if fact["message"]:
+            own.console.print(fact["message"], markup=False)
+        own.console.print(f"report: {fact['report']}", markup=False, soft_wrap=True)

@@ -1,0 +1,163 @@
+"""Traces: from a row, a batch or a publication back to source objects, and to the run behind."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ledgerlake.config.models import Mart, Table
+from ledgerlake.core import change as c
+from ledgerlake.core.types import spark_type
+from ledgerlake.errors import NotFoundError, Where
+from ledgerlake.feeds.frames import literal
+from ledgerlake.lake.marts import silver_rows
+from ledgerlake.lake.silver import value_literal
+from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.serve import decoded
+
+ROWS_MAX = 20
+Facts = dict[str, Any]
+
+
+def trace_batch(workspace: Workspace, batch_id: str) -> Facts:
+    """Return a batch's counts, objects and versions, and the publications that serve it."""
+    record = workspace.control.latest("batches", "batch_id").get(batch_id)
+    if record is None:
+        raise NotFoundError("no such batch", where=Where(batch_id=batch_id), then="`ledgerlake status` lists batches")
+    serving = [
+        p["publication_id"]
+        for p in map(decoded, workspace.control.read("publications"))
+        if p and p["status"] == "published" and p["inputs"].get(record["table"], -1) >= (record["silver_version"] or 0)
+    ]
+    names = ("read", "applied", "superseded", "duplicate", "quarantined", "held")
+    return {
+        "batch_id": batch_id, "table": record["table"], "kind": record["kind"], "status": record["status"],
+        "run_id": record["run_id"], "logical_date": record["logical_date"], "reason": record["reason"],
+        "counts": {n: record[n] for n in names}, "source_extract_time": [record["extracted_min"], record["extracted_max"]],
+        "positions": [record["position_min"], record["position_max"]],
+        "delta_versions": {"bronze": record["bronze_version"], "silver": record["silver_version"]},
+        "objects": json.loads(record["objects"] or "[]"), "first_published_by": serving[0] if serving else None,
+    }  # fmt: skip
+
+
+def trace_publication(workspace: Workspace, publication_id: str) -> Facts:
+    """Return everything behind a publication: run, code, configuration, checks, versions, batches."""
+    records = [p for p in map(decoded, workspace.control.read("publications")) if p]
+    found = [p for p in records if p["publication_id"] == publication_id]
+    if not found:
+        raise NotFoundError("no such publication", where=Where(file=publication_id), then="`ledgerlake status` lists publications")
+    record = found[-1]
+    before = [p for p in records if p["status"] == "published" and p["recorded_at"] < record["recorded_at"]]
+    since = before[-1]["inputs"] if before else {}
+    batches = [
+        {"batch_id": b["batch_id"], "table": b["table"], "read": b["read"], "applied": b["applied"], "objects": len(json.loads(b["objects"] or "[]"))}
+        for b in workspace.control.finished_batches().values()
+        if since.get(b["table"], -1) < (b["silver_version"] or 0) <= record["inputs"].get(b["table"], -1)
+    ]
+    run = workspace.control.latest("runs", "run_id").get(record["run_id"], {})
+    names = ("owner", "type", "columns", "on_fail", "success", "unexpected_count", "observed", "why", "sample_keys")
+    checks = [{n: k[n] for n in names} for k in workspace.control.read("checks") if k["run_id"] == record["run_id"]]
+    return {
+        "publication_id": publication_id, "status": record["status"], "pipeline": record["pipeline"],
+        "logical_date": record["logical_date"], "recorded_at": record["recorded_at"], "run_id": record["run_id"],
+        "code_version": run.get("code_version"), "config_fingerprint": run.get("config_fingerprint"),
+        "reason": record["reason"], "rows_published": record["rows"], "partitions": record["partitions"],
+        "delta_versions": {n: m["version"] for n, m in record["marts"].items()} | {f"silver.{t}": v for t, v in record["inputs"].items()},
+        "batches": batches, "checks": checks,
+    }  # fmt: skip
+
+
+def trace_row(workspace: Workspace, name: str, key: str) -> Facts:
+    """Return a row's origin: of a silver table its changes, of a mart also the rows it was made from.
+
+    ``key`` are the key's values in order, joined by commas. Starts Spark.
+    """
+    values = tuple(key.split(","))
+    if name in workspace.pipeline.tables:
+        return _silver_trace(workspace, workspace.table(name), values)
+    marts = {m.mart: m for m in workspace.pipeline.spec.marts}
+    if name not in marts:
+        known = [*workspace.pipeline.tables, *marts]
+        raise NotFoundError(f"no table or mart {name!r}", where=Where(table=name), then=f"use one of {known}")
+    return _mart_trace(workspace, marts[name], values)
+
+
+def _silver_trace(workspace: Workspace, table: Table, values: tuple[str, ...]) -> Facts:
+    _same_length(table.key, values, table.table)
+    session = workspace.spark().newSession()
+    kinds = {k: spark_type(table.column(k).type) for k in table.key}
+    where = " AND ".join(f"`{k}` = {value_literal(v, kinds[k])}" for k, v in zip(table.key, values, strict=True))
+    bronze = session.read.format("delta").load(workspace.paths.bronze(table.table)).where(where)
+    rows = bronze.orderBy(c.POSITION).limit(ROWS_MAX).collect()
+    if not rows:
+        raise NotFoundError("no change of this key was ever loaded", where=Where(table=table.table), then="check the key; `ledgerlake quarantine list` may hold it")
+    current = session.read.format("delta").load(workspace.paths.silver(table.table)).where(where).first()
+    changes = [_origin(workspace, table, row.asDict()) for row in rows]
+    state = current.asDict() if current else {}
+    return {
+        "table": table.table, "key": dict(zip(table.key, values, strict=True)),
+        "current": {n: "•••" if table.column(n).pii != "none" else state.get(n) for n in table.column_names} if current else None,
+        "deleted": bool(state.get(c.DELETED, False)), "current_batch": state.get(c.BATCH_ID), "changes": changes,
+    }  # fmt: skip
+
+
+def _origin(workspace: Workspace, table: Table, row: Facts) -> Facts:
+    sources = {
+        o["path"]: o["source"] for b in workspace.control.finished_batches(table.table).values() for o in json.loads(b["objects"] or "[]")
+    }
+    return {
+        "position": row[c.POSITION], "op": row.get(c.OP), "batch_id": row[c.BATCH_ID], "object": row[c.OBJECT],
+        "source": sources.get(row[c.OBJECT]), "ordinal": row[c.ORDINAL], "source_extract_time": row[c.EXTRACTED_AT],
+    }  # fmt: skip
+
+
+def _mart_trace(workspace: Workspace, mart: Mart, values: tuple[str, ...]) -> Facts:
+    _same_length(mart.key, values, mart.mart)
+    last = decoded(workspace.control.last_publication())
+    if last is None or mart.mart not in last["marts"]:
+        raise NotFoundError("nothing of this mart is published yet", where=Where(table=mart.mart), then="run the pipeline")
+    session = workspace.spark().newSession()
+    frame = session.read.format("delta").option("versionAsOf", last["marts"][mart.mart]["version"]).load(workspace.paths.mart(mart.mart))
+    where = " AND ".join(f"CAST(`{k}` AS STRING) = {literal(v)}" for k, v in zip(mart.key, values, strict=True))
+    row = frame.where(where).first()
+    if row is None:
+        raise NotFoundError("the published mart has no such row", where=Where(table=mart.mart), then=f"give the key as {','.join(mart.key)}")
+    found = row.asDict()
+    return {
+        "mart": mart.mart, "row": found, "publication_id": last["publication_id"], "run_id": last["run_id"],
+        "delta_version": last["marts"][mart.mart]["version"],
+        "made_from": [_contribution(workspace, session, mart, i, found, last["inputs"]) for i in _table_inputs(workspace, mart)],
+    }  # fmt: skip
+
+
+def _table_inputs(workspace: Workspace, mart: Mart) -> list[Any]:
+    """Return the silver inputs of a mart, those of the marts below it included."""
+    found = [i for i in mart.inputs if i.table]
+    for item in mart.inputs:
+        if item.mart:
+            found += _table_inputs(workspace, workspace.pipeline.mart(item.mart))
+    return found
+
+
+def _contribution(workspace: Workspace, session: Any, mart: Mart, item: Any, row: Facts, versions: dict[str, int]) -> Facts:
+    """Return the rows of one input that fall on the mart row: equal key columns, same partition."""
+    table = workspace.table(item.name)
+    rows = silver_rows(session, workspace, item.name, versions[item.name])
+    shared = [k for k in mart.key if k in table.column_names]
+    tests = [f"CAST(`{k}` AS STRING) = {literal(str(row[k]))}" for k in shared]
+    if mart.partition_by and item.partition and mart.partition_by not in shared:
+        kind = rows.selectExpr(f"{item.partition} AS p").dtypes[0][1]
+        value = literal(str(row[mart.partition_by]))
+        tests.append(f"exists({item.partition}, p -> CAST(p AS STRING) = {value})" if kind.startswith("array") else f"CAST({item.partition} AS STRING) = {value}")
+    matching = rows.where(" AND ".join(tests)) if tests else rows
+    picked = matching.select(*table.key, *c.ORIGIN).orderBy(*table.key).limit(ROWS_MAX + 1).collect()
+    return {
+        "table": item.name, "matched_on": [*shared, *([mart.partition_by] if mart.partition_by else [])],
+        "rows": [{k: r[k] for k in table.key} | _origin(workspace, table, r.asDict()) for r in picked[:ROWS_MAX]],
+        "more": len(picked) > ROWS_MAX,
+    }  # fmt: skip
+
+
+def _same_length(key: tuple[str, ...], values: tuple[str, ...], name: str) -> None:
+    if len(key) != len(values):
+        raise NotFoundError(f"the key has {len(key)} columns, {len(values)} given", where=Where(table=name), then=f"give --key {','.join(key)}")

@@ -1,0 +1,205 @@
+"""A small house to test in: declared pipelines from text, deliveries from literal tables.
+
+A :class:`House` owns a folder (``conf/``, ``suites/``, ``sources/``, ``lake/``), a clock that
+stands still and the session's Spark. It goes through the product's own doors only: files are
+delivered, extracted, loaded and run as they are in production.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from ledgerlake.config.check import check_pipeline
+from ledgerlake.config.load import load_pipeline
+from ledgerlake.config.models import Environment, Pipeline
+from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.extract import Failure, extract
+from ledgerlake.ops.load import Loader, open_quarantine
+from ledgerlake.ops.progress import Progress
+from ledgerlake.ops.run import RunReport, run
+from ledgerlake.ports.clock import FixedClock
+from ledgerlake.ports.secrets import ReferencedSecrets
+from ledgerlake.publish import Publication, PublishOutcome
+from pyspark.sql import DataFrame, SparkSession
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY = date(2026, 3, 1)
+COUNTS = ("read", "applied", "superseded", "duplicate", "quarantined", "held")
+
+SOURCES = """
+pipeline: bank
+sources:
+  db:
+    feed: dms
+    location: db
+    options: {sequence_column: seq}
+  topics:
+    feed: event_export
+    location: topics
+publication: {database: FINANCE, schema: BANK, bi_schema: BANK_BI}
+"""
+
+ACCOUNTS = """
+table: accounts
+source: db
+resource: public/accounts
+key: [account_id]
+columns:
+  - {name: account_id, type: string, nullable: false}
+  - {name: owner, type: string}
+  - {name: currency, type: string, nullable: false}
+  - {name: balance, type: "decimal(18,3)", nullable: false, currency: currency}
+"""
+
+PAYMENTS = """
+table: payments
+source: db
+resource: public/payments
+key: [payment_id]
+columns:
+  - {name: payment_id, type: string, nullable: false}
+  - {name: account_id, type: string, nullable: false, references: {table: accounts, column: account_id}}
+  - {name: amount, type: "decimal(18,2)", nullable: false}
+"""
+
+
+@dataclass
+class Warehouse:
+    """Keeps what was published: a Publish port that answers at once, and can be told to fail."""
+
+    publications: list[Publication] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+
+    def publish(self, publication: Publication) -> PublishOutcome:
+        if self.failures:
+            raise self.failures.pop()
+        self.publications.append(publication)
+        return PublishOutcome("published", {s.table: s.expected_rows for s in publication.slices})
+
+
+@dataclass
+class House:
+    """One pipeline with its folders, clock, Spark and warehouse."""
+
+    root: Path
+    spark: SparkSession
+    clock: FixedClock
+    warehouse: Warehouse = field(default_factory=Warehouse)
+    secrets: dict[str, str] = field(default_factory=dict)
+    name: str = "bank"
+    _numbers: Iterable[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def environment(self) -> Environment:
+        return Environment(environment="test", lake=str(self.root / "lake"), sources=str(self.root / "sources"))
+
+    def declare(self, pipeline: str, *tables: str, **files: str) -> House:
+        """Write the declarations; ``files`` are SQL and suites by ``marts__name_sql`` / ``suite__name``."""
+        folder = self.root / "conf" / "pipelines" / self.name
+        _write(folder / "pipeline.yml", pipeline)
+        for text in tables:
+            _write(folder / "tables" / f"{text.split('table:')[1].split()[0]}.yml", text)
+        for name, text in files.items():
+            kind, _, rest = name.partition("__")
+            target = self.root / "suites" / self.name / f"{rest}.json" if kind == "suite" else folder / "marts" / f"{rest}.sql"
+            _write(target, text)
+        return self
+
+    def pipeline(self) -> Pipeline:
+        pipeline = load_pipeline(self.root / "conf", self.root / "suites", self.name)
+        assert check_pipeline(pipeline) == []
+        return pipeline
+
+    def workspace(self) -> Workspace:
+        """Open the house as a new process would: nothing remembered but what is stored."""
+        return Workspace(
+            self.pipeline(), self.environment, ReferencedSecrets(self.secrets), self.clock, lambda *_: self.spark
+        )
+
+    def deliver(self, path: str, text: str | bytes) -> House:
+        """Put one object where the source writes; text is dedented, ``.gz`` is compressed."""
+        body = text if isinstance(text, bytes) else dedent(text).lstrip("\n").encode()
+        target = self.root / "sources" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(gzip.compress(body, mtime=0) if path.endswith(".gz") and isinstance(text, str) else body)
+        return self
+
+    def tick(self) -> str:
+        """Move the clock on by a minute and name the next run."""
+        self.clock.advance(timedelta(minutes=1))
+        return f"run-{next(iter(self._numbers))}"
+
+    def extract(self, day: date = DAY) -> list[Failure]:
+        return extract(self.workspace(), self.tick(), day, Progress())
+
+    def load(self, day: date = DAY, *, release: bool = False, expect: Callable[[list[Failure]], bool] = lambda f: not f) -> list[dict[str, Any]]:
+        """Extract and load what is new in a fresh process; return the batch records."""
+        workspace, run_id = self.workspace(), self.tick()
+        failures = extract(workspace, run_id, day, Progress())
+        loader = Loader(workspace, run_id, self.clock.now(), day, Progress())
+        failures += loader.load_all()
+        failures += loader.release_all() if release else []
+        assert expect(failures), [str(f.error) for f in failures]
+        return loader.records
+
+    def run(self, day: date = DAY) -> RunReport:
+        self.clock.advance(timedelta(minutes=1))
+        return run(self.workspace(), day, self.warehouse.publish)
+
+    def silver(self, table: str) -> DataFrame:
+        """Return the visible rows of a table, contract columns only."""
+        workspace = self.workspace()
+        rows = self.spark.read.format("delta").load(workspace.paths.silver(table)).where("NOT _deleted")
+        return rows.select(*workspace.table(table).column_names)
+
+    def bronze(self, table: str) -> DataFrame:
+        return self.spark.read.format("delta").load(self.workspace().paths.bronze(table))
+
+    def mart(self, mart: str) -> DataFrame:
+        return self.spark.read.format("delta").load(self.workspace().paths.mart(mart))
+
+    def quarantine(self, table: str | None = None) -> list[dict[str, Any]]:
+        return open_quarantine(self.workspace(), table)
+
+    def reasons(self, table: str | None = None) -> list[str]:
+        """Return the reasons of all rows in quarantine, sorted."""
+        return sorted(reason for row in self.quarantine(table) for reason in row["reasons"])
+
+    def versions(self) -> dict[str, int]:
+        """Return the Delta version of every data table of the lake."""
+        root, storage = self.root / "lake", self.workspace().storage
+        logs = sorted(p for layer in ("bronze", "silver", "marts", "quarantine") for p in (root / layer).rglob("_delta_log"))
+        return {str(p.parent.relative_to(root)): storage.version(str(p.parent)) for p in logs}
+
+
+def counts(record: Mapping[str, Any]) -> dict[str, int]:
+    """Return a batch record's figures that are not zero."""
+    return {name: record[name] for name in COUNTS if record[name]}
+
+
+def cdc(*rows: str, columns: str = "account_id,owner,currency,balance") -> str:
+    """Return a DMS CSV file of changes: each row is ``Op,<columns>,seq``."""
+    return "\n".join([f"Op,{columns},seq", *rows]) + "\n"
+
+
+def lines(*events: Mapping[str, Any]) -> str:
+    """Return events as JSON lines."""
+    return "".join(json.dumps(e) + "\n" for e in events)
+
+
+def rows_of(frame: DataFrame) -> list[tuple[Any, ...]]:
+    """Return a frame's rows as sorted tuples, decimals and dates by their text."""
+    return sorted(tuple(None if v is None else v if isinstance(v, int) else str(v) for v in row) for row in frame.collect())
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")

@@ -1,0 +1,84 @@
+"""What arrives twice, under another name, or with other content under the same name."""
+
+from __future__ import annotations
+
+from house import ACCOUNTS, PAYMENTS, SOURCES, House, cdc, counts, rows_of
+from ledgerlake.errors import SourceError
+
+FOLDER = "db/public/accounts/"
+FIRST, SECOND = FOLDER + "20260301-100000000.csv", FOLDER + "20260301-110000000.csv"
+
+
+def test_a_change_read_before_is_a_duplicate_in_a_later_batch(bank: House) -> None:
+    bank.deliver(FIRST, cdc("I,a1,Ann,EUR,1.00,10", "U,a1,Ann,EUR,2.00,20")).load()
+
+    again = bank.deliver(SECOND, cdc("U,a1,Ann,EUR,2.00,20", "U,a1,Ann,EUR,3.00,30")).load()
+
+    assert counts(again[0]) == {"read": 2, "applied": 1, "duplicate": 1}
+    assert bank.bronze("accounts").count() == 3
+    assert rows_of(bank.silver("accounts")) == [("a1", "Ann", "EUR", "3.000")]
+
+
+def test_a_file_delivered_again_under_another_name_changes_nothing(bank: House) -> None:
+    content = cdc("I,a1,Ann,EUR,1.00,10", "I,a2,Bob,EUR,1.00,11")
+    bank.deliver(FIRST, content).load()
+    before = bank.versions()
+
+    again = bank.deliver(SECOND, content).load()
+
+    assert [counts(r) for r in again] in ([], [{"read": 2, "duplicate": 2}])
+    assert bank.versions() == before
+
+
+def test_a_file_delivered_again_in_another_folder_is_listed_as_refused(bank: House) -> None:
+    content = cdc("I,a1,Ann,EUR,1.00,10")
+    bank.deliver(FIRST, content).load()
+
+    assert bank.deliver(FOLDER + "2026/03/01/20260301-100000000.csv", content).load() == []
+
+    [refused] = bank.workspace().logs["accounts"].all()[-1].refused
+    assert refused.reason == "the same object was landed before"
+
+
+def test_other_content_under_a_known_name_stops_its_table_and_no_other(house: House) -> None:
+    bank = house.declare(SOURCES, ACCOUNTS, PAYMENTS)
+    bank.deliver(FIRST, cdc("I,a1,Ann,EUR,1.00,10")).load()
+    bank.deliver(FIRST, cdc("I,a1,Ann,EUR,9.00,10"))
+    bank.deliver("db/public/payments/20260301-110000000.csv", cdc("I,p1,a1,5.00,12", columns="payment_id,account_id,amount"))
+    stopped = []
+
+    bank.load(expect=lambda failures: bool(stopped.extend(failures) or True))
+
+    assert [(f.subject, type(f.error)) for f in stopped] == [("accounts", SourceError)]
+    assert "came back under its old name with different content" in str(stopped[0].error)
+    assert rows_of(bank.silver("accounts")) == [("a1", "Ann", "EUR", "1.000")]
+    assert rows_of(bank.silver("payments")) == [("p1", "a1", "5.00")]
+
+
+def test_two_contents_at_one_position_are_both_quarantined(bank: House) -> None:
+    [record] = bank.deliver(FIRST, cdc("I,a1,Ann,EUR,1.00,10", "U,a1,Ann,EUR,2.00,20", "U,a1,Ann,EUR,9.00,20")).load()
+
+    assert counts(record) == {"read": 3, "applied": 1, "quarantined": 2}
+    assert bank.reasons() == ["position: two different changes of the key claim it"] * 2
+    assert rows_of(bank.silver("accounts")) == [("a1", "Ann", "EUR", "1.000")]
+
+
+def test_a_change_that_contradicts_one_loaded_before_is_quarantined(bank: House) -> None:
+    bank.deliver(FIRST, cdc("I,a1,Ann,EUR,1.00,10")).load()
+
+    [record] = bank.deliver(SECOND, cdc("I,a1,Ann,EUR,9.00,10", "I,a2,Bob,EUR,1.00,9")).load()
+
+    assert counts(record) == {"read": 2, "applied": 1, "quarantined": 1}
+    assert bank.reasons() == ["position: contradicts a change loaded before"]
+    assert rows_of(bank.silver("accounts")) == [("a1", "Ann", "EUR", "1.000"), ("a2", "Bob", "EUR", "1.000")]
+
+
+def test_a_truncated_file_is_refused_and_its_neighbour_is_loaded(bank: House) -> None:
+    bank.deliver(FIRST, cdc("I,a1,Ann,EUR,1.00,10"))
+    bank.deliver(SECOND, cdc("I,a2,Bob,EUR,1.00,11")[:-1])
+
+    [record] = bank.load()
+
+    assert counts(record) == {"read": 1, "applied": 1}
+    [refused] = bank.workspace().logs["accounts"].all()[0].refused
+    assert refused.reason == "the file ends in the middle of a line (truncated)"
