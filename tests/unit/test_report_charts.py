@@ -8,14 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgerlake.core.accounting import Counts
-from ledgerlake.report.charts import BAR_WIDTH, LEAST_WIDTH, books_chart, duration_bar, fate_bar, heights, shares
+from ledgerlake.report.charts import (
+    BAR_WIDTH,
+    LEAST_WIDTH,
+    books_chart,
+    duration_bar,
+    fate_bar,
+    heights,
+    shares,
+)
 from ledgerlake.report.page import CurrencyBooks, DayBooks
 
 
 def day(name: str, captured: str, settled: str, *, off: str = "0") -> DayBooks:
     nothing = Decimal(0)
     return DayBooks(
-        name, Decimal(captured), nothing, nothing, Decimal(settled), nothing, Decimal(off), 1 if off != "0" else 0
+        name,
+        Decimal(captured),
+        nothing,
+        nothing,
+        Decimal(settled),
+        nothing,
+        Decimal(off),
+        1 if off != "0" else 0,
     )
 
 

@@ -22,13 +22,24 @@ from ledgerlake.ports.secrets import ReferencedSecrets
 from ledgerlake.report import write_report
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-TABLE = Table(table="accounts", source="db", resource="accounts", key=("id",), columns=(Column(name="id", type="string"),))
-MARTS = tuple(Mart(mart=m, sql=f"{m}.sql", key=("id",), inputs=(Input(table="accounts"),)) for m in ("balances", "unbuilt"))
+TABLE = Table(
+    table="accounts",
+    source="db",
+    resource="accounts",
+    key=("id",),
+    columns=(Column(name="id", type="string"),),
+)
+MARTS = tuple(
+    Mart(mart=m, sql=f"{m}.sql", key=("id",), inputs=(Input(table="accounts"),))
+    for m in ("balances", "unbuilt")
+)
 
 
 def pipeline() -> Pipeline:
     target = {"database": "D", "schema": "S", "bi_schema": "B"}
-    spec = PipelineFile.model_validate({"pipeline": "bank", "sources": {"db": {"feed": "dms"}}, "publication": target})
+    spec = PipelineFile.model_validate(
+        {"pipeline": "bank", "sources": {"db": {"feed": "dms"}}, "publication": target}
+    )
     spec = spec.model_copy(update={"marts": MARTS})
     return Pipeline(folder=Path(), spec=spec, tables={"accounts": TABLE}, sql={}, suites={})
 
@@ -69,8 +80,14 @@ def lake(tmp_path: Path) -> Lake:
     paths = lake.workspace().paths
     for publication_id, status in (("p-a", "published"), ("p-b", "published"), ("p-c", "blocked")):
         rows = ord(publication_id[-1]) - ord("a") + 1
-        lake.commit(paths.silver("accounts"), rows, {"batch_id": f"b-{rows}", "run_id": f"run-{publication_id}"})
-        lake.publish(publication_id, status, lake.commit(paths.mart("balances"), rows, {"run_id": f"run-{publication_id}"}))
+        lake.commit(
+            paths.silver("accounts"), rows, {"batch_id": f"b-{rows}", "run_id": f"run-{publication_id}"}
+        )
+        lake.publish(
+            publication_id,
+            status,
+            lake.commit(paths.mart("balances"), rows, {"run_id": f"run-{publication_id}"}),
+        )
     return lake
 
 
@@ -95,20 +112,35 @@ def test_a_version_whose_files_were_vacuumed_is_said_to_be_gone(lake: Lake) -> N
     for file in (lake.root / "marts/bank/balances").glob("*.parquet"):
         file.unlink()
 
-    with pytest.raises(NotFoundError, match="version 0 is no longer in the lake.*replay"):
+    with pytest.raises(NotFoundError, match=r"version 0 is no longer in the lake.*replay"):
         readers.read_published(lake.workspace(), "balances", "p-a")
+
+
+def test_a_version_whose_log_is_gone_is_said_to_be_gone(lake: Lake) -> None:
+    lake.publish("p-z", "published", version=9)
+
+    with pytest.raises(NotFoundError, match="version 9 is no longer in the lake"):
+        readers.read_published(lake.workspace(), "balances", "p-z")
 
 
 @pytest.mark.parametrize(
     ("read", "message"),
     [
-        (lambda w: readers.published_version(w, "nonsense"), r"no mart 'nonsense'.*\['balances', 'unbuilt'\]"),
-        (lambda w: readers.published_version(w, "unbuilt"), "no publication serves the mart yet.*ledgerlake run bank"),
+        (
+            lambda w: readers.published_version(w, "nonsense"),
+            r"no mart 'nonsense'.*\['balances', 'unbuilt'\]",
+        ),
+        (
+            lambda w: readers.published_version(w, "unbuilt"),
+            "no publication serves the mart yet.*ledgerlake run bank",
+        ),
         (lambda w: readers.history(w, "nonsense"), "no table or mart 'nonsense'"),
         (lambda w: readers.history(w, "unbuilt"), "nothing has been written yet.*ledgerlake run bank"),
     ],
 )
-def test_what_is_not_there_comes_with_the_next_step(lake: Lake, read: Callable[[Workspace], object], message: str) -> None:
+def test_what_is_not_there_comes_with_the_next_step(
+    lake: Lake, read: Callable[[Workspace], object], message: str
+) -> None:
     with pytest.raises(NotFoundError, match=message):
         read(lake.workspace())
 

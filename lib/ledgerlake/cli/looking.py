@@ -1,9 +1,9 @@
-"""Commands that only look: validate, plan, status, history, trace, sql."""
+"""Commands that only look: validate, plan, status, history, trace, verify, sql."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,10 +12,11 @@ from rich.table import Table as Grid
 from ledgerlake.cli.context import Context, plain
 from ledgerlake.config.check import check_pipeline
 from ledgerlake.config.load import load_pipeline, pipeline_names
-from ledgerlake.errors import ConfigError, NotFoundError
+from ledgerlake.errors import AccountingError, ConfigError, NotFoundError
 from ledgerlake.lake.readers import history
 from ledgerlake.ops.load import open_quarantine
 from ledgerlake.ops.plan import plan
+from ledgerlake.ops.replay import compare
 from ledgerlake.ops.trace import trace_batch, trace_publication, trace_row
 from ledgerlake.ops.warehouse import open_warehouse
 from ledgerlake.publish.query import run_query
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     for name, command in {
         "validate": validate_command, "plan": plan_command, "status": status_command,
-        "history": history_command, "trace": trace_command, "sql": sql_command,
+        "history": history_command, "trace": trace_command, "verify": verify_command, "sql": sql_command,
     }.items():  # fmt: skip
         app.command(name)(command)
 
@@ -101,9 +102,13 @@ def status_command(context: typer.Context, pipeline: PipelineOption = None, last
 def history_command(context: typer.Context, table: Annotated[str, typer.Argument(help="a table or a mart")], pipeline: PipelineOption = None) -> None:
     """Show a table's Delta versions: what wrote them, and which publication serves them."""
     own: Context = context.obj
-    entries = [asdict(e) for e in history(own.workspace(own.only_pipeline(pipeline)), table)]
-    columns = list(entries[0]) if entries else []
-    own.answer(entries, lambda: own.console.print(grid(table, columns, [[plain(v) if not isinstance(v, int) else v for v in e.values()] for e in entries])))
+    entries = history(own.workspace(own.only_pipeline(pipeline)), table)
+    columns = ["version", "at (UTC)", "operation", "batch", "run", "served by", "served now"]
+    rows = [
+        [e.commit.version, f"{e.commit.at:%Y-%m-%d %H:%M:%S}", e.commit.operation, e.batch_id, e.run_id, ", ".join(e.served_by), "yes" if e.is_served_now else ""]
+        for e in entries
+    ]
+    own.answer([asdict(e) for e in entries], lambda: own.console.print(grid(table, columns, rows)))
 
 
 def trace_command(
@@ -143,6 +148,21 @@ def show_facts(own: Context, facts: dict[str, Any], indent: str = "") -> None:
             own.console.print(f"{indent}[bold]{name}[/]: " + ", ".join(f"{k}={plain(v) if v is not None else ''}" for k, v in value.items()), soft_wrap=True)
         else:
             own.console.print(f"{indent}[bold]{name}[/]: {'' if value is None else plain(value)}", soft_wrap=True)
+
+
+def verify_command(
+    context: typer.Context,
+    table: Annotated[str, typer.Argument(help="a silver table")],
+    as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="a moment, UTC")] = None,
+    pipeline: PipelineOption = None,
+) -> None:
+    """Rebuild a table from bronze and compare it with the live one, row for row, by hash."""
+    own: Context = context.obj
+    found = compare(own.workspace(own.only_pipeline(pipeline)), table, as_of.replace(tzinfo=UTC) if as_of else None)
+    facts = asdict(found) | {"equal": found.equal}
+    own.answer(facts, lambda: show_facts(own, facts))
+    if not found.equal:
+        raise typer.Exit(AccountingError.exit_code)
 
 
 def sql_command(context: typer.Context, statement: Annotated[str, typer.Argument(help="a SELECT; give table names in full")], pipeline: PipelineOption = None) -> None:

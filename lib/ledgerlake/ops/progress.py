@@ -11,12 +11,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Step:
-    """One finished step: its stage, what it worked on, wall seconds, and a word on the result."""
+    """One finished step: stage, subject, wall seconds, the result in words, and when it started.
+
+    ``started`` counts seconds from the beginning of the run.
+    """
 
     stage: str
     subject: str
     seconds: float
     result: str
+    started: float = 0.0
 
 
 Listener = Callable[[str, str, str], None]
@@ -30,6 +34,7 @@ class Progress:
     listener: Listener = lambda _stage, _subject, _result: None
     steps: list[Step] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _began: float = field(default_factory=time.monotonic)
 
     @contextmanager
     def step(self, stage: str, subject: str) -> Iterator[list[str]]:
@@ -45,5 +50,5 @@ class Progress:
         finally:
             result = ", ".join(words) or "done"
             with self._lock:
-                self.steps.append(Step(stage, subject, round(time.monotonic() - started, 3), result))
+                self.steps.append(Step(stage, subject, round(time.monotonic() - started, 3), result, round(started - self._began, 3)))
             self.listener(stage, subject, result)

@@ -53,17 +53,21 @@ def run(workspace: Workspace, day: date, publish: Publish, progress: Progress | 
         if nothing_to_do(workspace, day):
             report.status, report.message = "unchanged", "nothing changed since this day was finished"
             report.publication_id = _last_id(workspace)
-            return report
-        with ExitStack() as held:
-            owner = process_owner()
-            for table in workspace.pipeline.tables:
-                held.enter_context(workspace.leases.hold(f"{workspace.pipeline.name}.{table}", owner))
-            _run_stages(workspace, day, publish, progress, report)
+        else:
+            _with_leases(workspace, day, publish, progress, report)
     except LedgerlakeError as error:
         report.status = "blocked" if isinstance(error, GateBlocked) else "failed"
         report.error, report.message = error, str(error)
     _record(workspace, report)
     return report
+
+
+def _with_leases(workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport) -> None:
+    with ExitStack() as held:
+        owner = process_owner()
+        for table in workspace.pipeline.tables:
+            held.enter_context(workspace.leases.hold(f"{workspace.pipeline.name}.{table}", owner))
+        _run_stages(workspace, day, publish, progress, report)
 
 
 def _run_stages(workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport) -> None:

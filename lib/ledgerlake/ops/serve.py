@@ -131,7 +131,9 @@ class Server:
         return {"pass": f"{len(result.checks)} checks passed", "warn": f"{len(gate.warnings)} warnings", "block": "blocked"}[gate.decision]
 
     def _is_personal(self, owner: Table | Mart, column: str) -> bool:
-        return isinstance(owner, Table) and owner.column(column).pii != "none"
+        """Say whether a key column may be personal: in the table, or in any input of the mart."""
+        tables = [owner] if isinstance(owner, Table) else [self._w.pipeline.tables[i.table] for i in owner.inputs if i.table]
+        return any(k.name == column and k.pii != "none" for t in tables for k in t.columns)
 
     def _publication(self, builder: MartBuilder) -> Publication:
         pipeline = self._w.pipeline

@@ -94,7 +94,8 @@ def books_chart(books: CurrencyBooks) -> Markup:
     label = f"{books.currency}: due and settled on {len(books.days)} days"
     return tag(
         "svg", tag("title", label), line, *days, _dates(books.days, slot),
-        class_="books", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=f"{label}. {_in_words(books)}",
+        class_="books", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img",
+        aria_label=f"{label}. {_in_words(books)}",
     )  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from ledgerlake.report.markup import Markup, join, tag
 from ledgerlake.report.page import Page
 from ledgerlake.report.style import CSS
 
+FOOTER = "Written by ledgerlake from its control tables; it holds no row values and no personal data."
+
 
 def render(page: Page) -> str:
     """Return the page as a self-contained HTML document."""
@@ -39,5 +41,5 @@ def _body(page: Page) -> Markup:
         serve.publication(page.publication),
         load.batches(page.batches),
         load.steps(page.steps),
-        tag("footer", "Written by ledgerlake from its control tables; it holds no row values and no personal data."),
+        tag("footer", FOOTER),
     ))  # fmt: skip

@@ -50,7 +50,8 @@ def batches(found: tuple[BatchRow, ...]) -> Markup:
         return EMPTY
     figures = [Column(name.capitalize(), "number") for name in ("objects", "read", *FATES)]
     columns = [
-        Column("Table and batch"), *figures, Column("Accounted", "short"), Column("Positions, extracted (UTC)", "short"),
+        Column("Table and batch"), *figures, Column("Accounted", "short"),
+        Column("Positions, extracted (UTC)", "short"),
         Column("Bronze", "number"), Column("Silver", "number"), Column("Time", "number"),
     ]  # fmt: skip
     note = "read = applied + superseded + duplicate + quarantined; held rows are part of the quarantined."
@@ -62,8 +63,8 @@ def _batch(row: BatchRow) -> tuple[object, ...]:
     held = tag("span", f"{count(counts.held)} held", class_="under") if counts.held else EMPTY
     time = NONE if row.milliseconds is None else duration(row.milliseconds / 1000)
     return (
-        _identity(row), count(row.objects), *(count(n) for n in (counts.read, counts.applied, counts.superseded, counts.duplicate)),
-        join([count(counts.quarantined), held]), _balance(row), _covered(row),
+        _identity(row), count(row.objects), count(counts.read), count(counts.applied), count(counts.superseded),
+        count(counts.duplicate), join([count(counts.quarantined), held]), _balance(row), _covered(row),
         _version(row.bronze_version), _version(row.silver_version), time,
     )  # fmt: skip
 

@@ -89,5 +89,6 @@ def _mark(mark: RunMark) -> Markup:
     current = "true" if mark.is_this else None
     return tag(
         "li", f"{mark.date[5:]} {sign}",
-        class_=f"{tone} this" if mark.is_this else tone, title=words, aria_label=f"{mark.date} {words}", aria_current=current,
+        class_=f"{tone} this" if mark.is_this else tone, title=words,
+        aria_label=f"{mark.date} {words}", aria_current=current,
     )  # fmt: skip

@@ -76,7 +76,8 @@ def publication(found: PublicationSection | None) -> Markup:
     if found is None:
         return section("Publication", tag("p", "Nothing has been published yet."))
     columns = [
-        Column("Mart"), Column("Partitions rebuilt"), Column("Rows sent", "number"), Column("Delta version", "number"),
+        Column("Mart"), Column("Partitions rebuilt"), Column("Rows sent", "number"),
+        Column("Delta version", "number"),
     ]  # fmt: skip
     rows = [
         (m.mart, _partitions(m), NONE if m.rows is None else count(m.rows), f"v{m.version}")
