@@ -69,7 +69,7 @@ $(VENV)/.made:
 
 $(VENV)/.locked: requirements.lock $(VENV)/.made
 	@echo "installing the locked packages (a few minutes the first time; Spark alone is 300 MB)"
-	@$(PIP) install --quiet --require-hashes --no-deps -r requirements.lock || \
+	@$(PIP) install --quiet --use-pep517 --require-hashes --no-deps -r requirements.lock || \
 		{ echo "the locked packages cannot be installed. Next: check the network and pip's index settings, then run the same again"; exit 1; }
 	@touch $@
 

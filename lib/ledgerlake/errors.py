@@ -50,9 +50,7 @@ class LedgerlakeError(Exception):
     def __init__(self, what: str, *, where: Where = NOWHERE, then: str = "") -> None:
         self.what, self.where, self.then = what, where, then
         place = str(where)
-        super().__init__(
-            what + (f" ({place})" if place else "") + (f". Next: {then}" if then else "")
-        )
+        super().__init__(what + (f" ({place})" if place else "") + (f". Next: {then}" if then else ""))
 
 
 class TerminalError(LedgerlakeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -29,10 +29,10 @@ class Context:
     project: Path
     environment_name: str
     as_json: bool = False
-    secrets: Secrets = ReferencedSecrets()
-    clock: Clock = SystemClock()
-    console: Console = Console(highlight=False)
-    errors: Console = Console(stderr=True, highlight=False)
+    secrets: Secrets = field(default_factory=ReferencedSecrets)
+    clock: Clock = field(default_factory=SystemClock)
+    console: Console = field(default_factory=lambda: Console(highlight=False))
+    errors: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
 
     @property
     def conf(self) -> Path:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table as Grid
 
 from ledgerlake.cli.context import Context, plain
@@ -26,11 +27,13 @@ PipelineOption = Annotated[str | None, typer.Option("--pipeline", "-p", help="de
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    for name, command in {
-        "validate": validate_command, "plan": plan_command, "status": status_command,
-        "history": history_command, "trace": trace_command, "verify": verify_command, "sql": sql_command,
-    }.items():  # fmt: skip
-        app.command(name)(command)
+    app.command("validate")(validate_command)
+    app.command("plan")(plan_command)
+    app.command("status")(status_command)
+    app.command("history")(history_command)
+    app.command("trace")(trace_command)
+    app.command("verify")(verify_command)
+    app.command("sql")(sql_command)
 
 
 def grid(title: str, columns: list[str], rows: list[list[Any]]) -> Grid:
@@ -40,11 +43,15 @@ def grid(title: str, columns: list[str], rows: list[list[Any]]) -> Grid:
         numeric = bool(rows) and all(isinstance(r[index], int) for r in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(f"{v:,}" if isinstance(v, int) and not isinstance(v, bool) else "" if v is None else str(v) for v in row))
+        table.add_row(
+            *(f"{v:,}" if isinstance(v, int) and not isinstance(v, bool) else "" if v is None else str(v) for v in row)
+        )
     return table
 
 
-def validate_command(context: typer.Context, pipeline: Annotated[str | None, typer.Argument(help="default: all")] = None) -> None:
+def validate_command(
+    context: typer.Context, pipeline: Annotated[str | None, typer.Argument(help="default: all")] = None
+) -> None:
     """Check environments, pipelines, SQL and suites, before Spark is ever started."""
     own: Context = context.obj
     own.environment()
@@ -55,26 +62,51 @@ def validate_command(context: typer.Context, pipeline: Annotated[str | None, typ
             findings += check_pipeline(load_pipeline(own.conf, own.project / "dq_suites", name))
         except ConfigError as error:
             findings.append(error)
-    own.answer([str(f) for f in findings], lambda: [own.console.print(f"[red]✗[/] {f}", soft_wrap=True) for f in findings] or own.console.print(f"[green]✓[/] {', '.join(names)}: nothing to mend"))  # type: ignore[func-returns-value, arg-type, return-value]
+
+    def show() -> None:
+        for finding in findings:
+            own.console.print(f"[red]✗[/] {escape(str(finding))}", soft_wrap=True)
+        if not findings:
+            own.console.print(f"[green]✓[/] {', '.join(names)}: nothing to mend")
+
+    own.answer([str(f) for f in findings], show)
     if findings:
         raise typer.Exit(ConfigError.exit_code)
 
 
-def plan_command(context: typer.Context, pipeline: Annotated[str, typer.Argument()], day: Annotated[datetime, typer.Option("--date", "-d", formats=["%Y-%m-%d"])]) -> None:
+def plan_command(
+    context: typer.Context,
+    pipeline: Annotated[str, typer.Argument()],
+    day: Annotated[datetime, typer.Option("--date", "-d", formats=["%Y-%m-%d"])],
+) -> None:
     """Show what a run would read, merge, rebuild and publish; changes nothing."""
     own: Context = context.obj
     found = plan(own.workspace(pipeline), day.date())
 
     def show() -> None:
-        rows = [[t.table, t.to_land, t.to_load, t.held, t.refused, "yes" if t.unpublished else ""] for t in found.tables]
-        own.console.print(grid(f"{pipeline} {found.day}", ["table", "to land", "to load", "held", "refused", "unpublished"], rows))
-        own.console.print(grid("marts", ["mart", "rebuild", "because of"], [[m.mart, m.rebuild, ", ".join(m.because)] for m in found.marts]))
+        rows = [
+            [t.table, t.to_land, t.to_load, t.held, t.refused, "yes" if t.unpublished else ""] for t in found.tables
+        ]
+        own.console.print(
+            grid(f"{pipeline} {found.day}", ["table", "to land", "to load", "held", "refused", "unpublished"], rows)
+        )
+        own.console.print(
+            grid(
+                "marts",
+                ["mart", "rebuild", "because of"],
+                [[m.mart, m.rebuild, ", ".join(m.because)] for m in found.marts],
+            )
+        )
         own.console.print("nothing to do" if found.empty else "a run would publish again")
 
     own.answer(asdict(found), show)
 
 
-def status_command(context: typer.Context, pipeline: PipelineOption = None, last: Annotated[int, typer.Option(help="how many runs")] = 10) -> None:
+def status_command(
+    context: typer.Context,
+    pipeline: PipelineOption = None,
+    last: Annotated[int, typer.Option(help="how many runs")] = 10,
+) -> None:
     """Show the last runs, what is served, and what waits in quarantine."""
     own: Context = context.obj
     workspace = own.workspace(own.only_pipeline(pipeline))
@@ -91,21 +123,48 @@ def status_command(context: typer.Context, pipeline: PipelineOption = None, last
     }  # fmt: skip
 
     def show() -> None:
-        own.console.print(grid("runs", ["run", "date", "status", "started"], [[r["run_id"], r["logical_date"], r["status"], f"{r['started_at']:%Y-%m-%d %H:%M:%S}"] for r in runs]))
+        own.console.print(
+            grid(
+                "runs",
+                ["run", "date", "status", "started"],
+                [[r["run_id"], r["logical_date"], r["status"], f"{r['started_at']:%Y-%m-%d %H:%M:%S}"] for r in runs],
+            )
+        )
         recent = batches[-30:]
-        own.console.print(grid("batches", ["batch", "table", "date", "status", "read", "applied", "quarantined"], [[b[k] for k in ("batch_id", "table", "logical_date", "status", "read", "applied", "quarantined")] for b in recent]))
+        own.console.print(
+            grid(
+                "batches",
+                ["batch", "table", "date", "status", "read", "applied", "quarantined"],
+                [
+                    [b[k] for k in ("batch_id", "table", "logical_date", "status", "read", "applied", "quarantined")]
+                    for b in recent
+                ],
+            )
+        )
         own.console.print(f"served: {facts['served'] or 'nothing yet'} · in quarantine: {len(rows)} rows")
 
     own.answer(facts, show)
 
 
-def history_command(context: typer.Context, table: Annotated[str, typer.Argument(help="a table or a mart")], pipeline: PipelineOption = None) -> None:
+def history_command(
+    context: typer.Context,
+    table: Annotated[str, typer.Argument(help="a table or a mart")],
+    pipeline: PipelineOption = None,
+) -> None:
     """Show a table's Delta versions: what wrote them, and which publication serves them."""
     own: Context = context.obj
     entries = history(own.workspace(own.only_pipeline(pipeline)), table)
     columns = ["version", "at (UTC)", "operation", "batch", "run", "served by", "served now"]
     rows = [
-        [e.commit.version, f"{e.commit.at:%Y-%m-%d %H:%M:%S}", e.commit.operation, e.batch_id, e.run_id, ", ".join(e.served_by), "yes" if e.is_served_now else ""]
+        [
+            e.commit.version,
+            f"{e.commit.at:%Y-%m-%d %H:%M:%S}",
+            e.commit.operation,
+            e.batch_id,
+            e.run_id,
+            ", ".join(e.served_by),
+            "yes" if e.is_served_now else "",
+        ]
         for e in entries
     ]
     own.answer([asdict(e) for e in entries], lambda: own.console.print(grid(table, columns, rows)))
@@ -145,7 +204,11 @@ def show_facts(own: Context, facts: dict[str, Any], indent: str = "") -> None:
                 columns = list(value[0])
                 own.console.print(grid(name, columns, [[item.get(c) for c in columns] for item in value]))
         elif isinstance(value, dict):
-            own.console.print(f"{indent}[bold]{name}[/]: " + ", ".join(f"{k}={plain(v) if v is not None else ''}" for k, v in value.items()), soft_wrap=True)
+            own.console.print(
+                f"{indent}[bold]{name}[/]: "
+                + ", ".join(f"{k}={plain(v) if v is not None else ''}" for k, v in value.items()),
+                soft_wrap=True,
+            )
         else:
             own.console.print(f"{indent}[bold]{name}[/]: {'' if value is None else plain(value)}", soft_wrap=True)
 
@@ -153,7 +216,9 @@ def show_facts(own: Context, facts: dict[str, Any], indent: str = "") -> None:
 def verify_command(
     context: typer.Context,
     table: Annotated[str, typer.Argument(help="a silver table")],
-    as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="a moment, UTC")] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="a moment, UTC")
+    ] = None,
     pipeline: PipelineOption = None,
 ) -> None:
     """Rebuild a table from bronze and compare it with the live one, row for row, by hash."""
@@ -165,7 +230,11 @@ def verify_command(
         raise typer.Exit(AccountingError.exit_code)
 
 
-def sql_command(context: typer.Context, statement: Annotated[str, typer.Argument(help="a SELECT; give table names in full")], pipeline: PipelineOption = None) -> None:
+def sql_command(
+    context: typer.Context,
+    statement: Annotated[str, typer.Argument(help="a SELECT; give table names in full")],
+    pipeline: PipelineOption = None,
+) -> None:
     """Ask the warehouse (locally: the local Snowflake server); reading only."""
     own: Context = context.obj
     with open_warehouse(own.environment(), own.secrets, pipeline or "sql") as warehouse:

@@ -29,8 +29,12 @@ app = typer.Typer(
 @app.callback()
 def common(
     context: typer.Context,
-    environment: Annotated[str, typer.Option("--env", "-e", help="conf/environments/NAME.yml", envvar="LEDGERLAKE_ENV")] = "local",
-    project: Annotated[Path, typer.Option("--project", help="folder that holds conf/ and dq_suites/", envvar="LEDGERLAKE_PROJECT")] = Path(),
+    environment: Annotated[
+        str, typer.Option("--env", "-e", help="conf/environments/NAME.yml", envvar="LEDGERLAKE_ENV")
+    ] = "local",
+    project: Annotated[
+        Path, typer.Option("--project", help="folder that holds conf/ and dq_suites/", envvar="LEDGERLAKE_PROJECT")
+    ] = Path(),
     json: Annotated[bool, typer.Option("--json", help="answer in JSON, for machines")] = False,
 ) -> None:
     """Options that every command shares; they stand before the command's name."""

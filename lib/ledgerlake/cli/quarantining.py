@@ -13,7 +13,9 @@ from ledgerlake.errors import ConfigError, NotFoundError
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.load import open_quarantine
 
-quarantine = typer.Typer(help="Rows and batches that were refused or held, whole, with their reasons.", no_args_is_help=True)
+quarantine = typer.Typer(
+    help="Rows and batches that were refused or held, whole, with their reasons.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -27,13 +29,27 @@ def _open(context: typer.Context, pipeline: str | None) -> tuple[Context, Worksp
 
 
 @quarantine.command("list")
-def list_command(context: typer.Context, table: Annotated[str | None, typer.Option("--table")] = None, pipeline: PipelineOption = None) -> None:
+def list_command(
+    context: typer.Context,
+    table: Annotated[str | None, typer.Option("--table")] = None,
+    pipeline: PipelineOption = None,
+) -> None:
     """Count rows by table and reason, and name refused objects and batches."""
     own, workspace = _open(context, pipeline)
     rows = open_quarantine(workspace, table)
     counted = Counter((r["table"], r["state"], reason) for r in rows for reason in r["reasons"])
-    batches = [b for b in workspace.control.latest("batches", "batch_id").values() if b["status"] == "quarantined" and table in (None, b["table"])]
-    objects = [(name, r.source_name, r.reason) for name, log in workspace.logs.items() if table in (None, name) for m in log.all() for r in m.refused]
+    batches = [
+        b
+        for b in workspace.control.latest("batches", "batch_id").values()
+        if b["status"] == "quarantined" and table in (None, b["table"])
+    ]
+    objects = [
+        (name, r.source_name, r.reason)
+        for name, log in workspace.logs.items()
+        if table in (None, name)
+        for m in log.all()
+        for r in m.refused
+    ]
     facts = {
         "rows": [{"table": t, "state": s, "reason": why, "rows": n} for (t, s, why), n in counted.most_common()],
         "batches": [{"batch_id": b["batch_id"], "table": b["table"], "reason": b["reason"]} for b in batches],
@@ -55,13 +71,20 @@ def show_command(
     context: typer.Context,
     table: Annotated[str, typer.Argument()],
     limit: Annotated[int, typer.Option(help="at most so many rows")] = 10,
-    values: Annotated[bool, typer.Option("--values", help="show the delivered record too; it may hold personal data")] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="show the delivered record too; it may hold personal data")
+    ] = False,
     pipeline: PipelineOption = None,
 ) -> None:
     """Show rows with reason and origin; their values only when asked for."""
     own, workspace = _open(context, pipeline)
     wanted = ("quarantine_id", "state", "reasons", "object", "ordinal", "op", "batch_id", *(("raw",) if values else ()))
-    facts: dict[str, Any] = {"rows": [{k: "; ".join(r[k]) if k == "reasons" else r[k] for k in wanted} for r in open_quarantine(workspace, table)[:limit]]}
+    facts: dict[str, Any] = {
+        "rows": [
+            {k: "; ".join(r[k]) if k == "reasons" else r[k] for k in wanted}
+            for r in open_quarantine(workspace, table)[:limit]
+        ]
+    }
     own.answer(facts, lambda: show_facts(own, facts))
 
 
@@ -87,7 +110,9 @@ def discard_command(
     _act(context, "discarded", ids, table, pipeline, "they stay on record")
 
 
-def _act(context: typer.Context, action: str, ids: list[str] | None, table: str | None, pipeline: str | None, then: str) -> None:
+def _act(
+    context: typer.Context, action: str, ids: list[str] | None, table: str | None, pipeline: str | None, then: str
+) -> None:
     own, workspace = _open(context, pipeline)
     if not ids and not table:
         raise ConfigError("which rows?", then="give quarantine ids (see `quarantine show`), or --table")
@@ -96,5 +121,11 @@ def _act(context: typer.Context, action: str, ids: list[str] | None, table: str 
     unknown = set(ids or ()) - {r["quarantine_id"] for r in chosen}
     if unknown or not chosen:
         raise NotFoundError(f"not in quarantine: {sorted(unknown) or table}", then="see `ledgerlake quarantine list`")
-    workspace.control.append("releases", "cli", [{"quarantine_id": r["quarantine_id"], "table": r["table"], "action": action} for r in chosen])
-    own.answer({"action": action, "rows": len(chosen)}, lambda: own.console.print(f"{len(chosen)} rows {action}; {then}"))
+    workspace.control.append(
+        "releases",
+        "cli",
+        [{"quarantine_id": r["quarantine_id"], "table": r["table"], "action": action} for r in chosen],
+    )
+    own.answer(
+        {"action": action, "rows": len(chosen)}, lambda: own.console.print(f"{len(chosen)} rows {action}; {then}")
+    )

@@ -21,9 +21,16 @@ from ledgerlake.report.write import write_report
 
 Day = Annotated[datetime, typer.Option("--date", "-d", formats=["%Y-%m-%d"], help="logical date, YYYY-MM-DD (UTC)")]
 Pipeline = Annotated[str, typer.Argument(help="a folder of conf/pipelines", show_default=False)]
-ReportFile = Annotated[Path | None, typer.Option("--report", help="where the HTML report goes (default: .local/reports)")]
+ReportFile = Annotated[
+    Path | None, typer.Option("--report", help="where the HTML report goes (default: .local/reports)")
+]
 
-MARKS = {"published": "[green]published[/]", "unchanged": "[cyan]unchanged[/]", "blocked": "[yellow]blocked[/]", "failed": "[red]failed[/]"}
+MARKS = {
+    "published": "[green]published[/]",
+    "unchanged": "[cyan]unchanged[/]",
+    "blocked": "[yellow]blocked[/]",
+    "failed": "[red]failed[/]",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +73,9 @@ def backfill_command(
     declared = own.pipeline(pipeline).spec.publication
     with open_warehouse(own.environment(), own.secrets, pipeline) as warehouse, shown_progress(own) as progress:
         publish = Publisher(warehouse, declared, own.clock)
-        reports = list(backfill(open_workspace, first.date(), last.date(), publish, lambda: Progress(progress.listener)))
+        reports = list(
+            backfill(open_workspace, first.date(), last.date(), publish, lambda: Progress(progress.listener))
+        )
     finish(own, list(zip(reports, opened, strict=True)), report)
 
 
@@ -74,9 +83,13 @@ def submit_command(
     context: typer.Context,
     pipeline: Pipeline,
     day: Annotated[datetime | None, typer.Option("--date", "-d", formats=["%Y-%m-%d"], help="one logical date")] = None,
-    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="first date of a backfill")] = None,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="first date of a backfill")
+    ] = None,
     last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="last date of a backfill")] = None,
-    generation: Annotated[int, typer.Option("--attempt", help="raise it to submit a day again that EMR has already run")] = 1,
+    generation: Annotated[
+        int, typer.Option("--attempt", help="raise it to submit a day again that EMR has already run")
+    ] = 1,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="follow the job until it ends")] = True,
 ) -> None:
     """Run the same on EMR Serverless: a job that starts, works and ends; nothing runs in between."""
@@ -151,7 +164,9 @@ def summary(report: RunReport) -> dict[str, Any]:
 
 def _show(own: Context, facts: list[dict[str, Any]]) -> None:
     for fact in facts:
-        own.console.print(f"{fact['pipeline']} {fact['date']}: {MARKS[fact['status']]} · {fact['read']:,} read · {fact['applied']:,} applied · {fact['quarantined']:,} quarantined")
+        own.console.print(
+            f"{fact['pipeline']} {fact['date']}: {MARKS[fact['status']]} · {fact['read']:,} read · {fact['applied']:,} applied · {fact['quarantined']:,} quarantined"
+        )
         if fact["message"]:
             own.console.print(fact["message"], markup=False)
         own.console.print(f"report: {fact['report']}", markup=False, soft_wrap=True)

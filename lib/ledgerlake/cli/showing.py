@@ -15,7 +15,10 @@ def register(app: typer.Typer) -> None:
     app.command("bench")(bench_command)
 
 
-def demo_command(context: typer.Context, small: Annotated[bool, typer.Option("--small", help="a few hundred changes instead of 200,000")] = False) -> None:
+def demo_command(
+    context: typer.Context,
+    small: Annotated[bool, typer.Option("--small", help="a few hundred changes instead of 200,000")] = False,
+) -> None:
     """Play three LedgerBox days on this machine: sources, lake, gates, Snowflake, traces."""
     from ledgerlake.demo.story import tell
 
@@ -23,7 +26,11 @@ def demo_command(context: typer.Context, small: Annotated[bool, typer.Option("--
     tell(own.project, own.console, small=small)
 
 
-def bench_command(context: typer.Context, rounds: Annotated[int, typer.Option(help="measured rounds after one warm-up")] = 3, rows: Annotated[int, typer.Option(help="rows in the target")] = 5_000_000) -> None:
+def bench_command(
+    context: typer.Context,
+    rounds: Annotated[int, typer.Option(help="measured rounds after one warm-up")] = 3,
+    rows: Annotated[int, typer.Option(help="rows in the target")] = 5_000_000,
+) -> None:
     """Measure the gated load beside plain appends and documented merges, interleaved, as ratios."""
     from ledgerlake.bench.compare import bench
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
+from typing import cast
 
 import sqlglot
 from pydantic import ValidationError
@@ -63,10 +64,16 @@ def _check_table(pipeline: Pipeline, table: Table, document: Document) -> Iterat
     names = table.column_names
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield ConfigError(f"column {name!r} is declared twice", where=document.where("columns", index), then="remove one")
+            yield ConfigError(
+                f"column {name!r} is declared twice", where=document.where("columns", index), then="remove one"
+            )
     for index, key in enumerate(table.key):
         if key not in names:
-            yield ConfigError(f"the key {key!r} is not a column", where=document.where("key", index), then=f"declare it, or use one of {sorted(names)}")
+            yield ConfigError(
+                f"the key {key!r} is not a column",
+                where=document.where("key", index),
+                then=f"declare it, or use one of {sorted(names)}",
+            )
     for index, column in enumerate(table.columns):
         yield from _check_column(pipeline, table, column, document, index)
     yield from _check_feed(pipeline, table, document)
@@ -74,28 +81,46 @@ def _check_table(pipeline: Pipeline, table: Table, document: Document) -> Iterat
         yield from _suite_findings(pipeline, table.suite, set(names))
 
 
-def _check_column(pipeline: Pipeline, table: Table, column: Column, document: Document, index: int) -> Iterator[ConfigError]:
+def _check_column(
+    pipeline: Pipeline, table: Table, column: Column, document: Document, index: int
+) -> Iterator[ConfigError]:
     at = document.where("columns", index)
     if column.references:
         parent = pipeline.tables.get(column.references.table)
         if parent is None:
-            yield ConfigError(f"references the unknown table {column.references.table!r}", where=at, then=f"use one of {sorted(pipeline.tables)}")
+            yield ConfigError(
+                f"references the unknown table {column.references.table!r}",
+                where=at,
+                then=f"use one of {sorted(pipeline.tables)}",
+            )
         elif parent.key != (column.references.column,):
-            yield ConfigError(f"{column.references.column!r} is not the key of {parent.table}", where=at, then=f"reference {list(parent.key)}")
+            yield ConfigError(
+                f"{column.references.column!r} is not the key of {parent.table}",
+                where=at,
+                then=f"reference {list(parent.key)}",
+            )
     if column.currency and column.currency not in table.column_names:
         yield ConfigError(f"the currency column {column.currency!r} is not declared", where=at, then="declare it")
     if column.unit != "major" and not (column.currency and column.type.startswith("decimal")):
         yield ConfigError("minor units need `currency:` and a decimal type", where=at, then="add `currency: <column>`")
     if column.name in table.key and column.nullable:
-        yield ConfigError(f"the key column {column.name!r} must not be nullable", where=at, then="add `nullable: false`")
+        yield ConfigError(
+            f"the key column {column.name!r} must not be nullable", where=at, then="add `nullable: false`"
+        )
     if column.name.startswith("_"):
-        yield ConfigError("column names that start with _ belong to ledgerlake", where=at, then="rename it and use `source:`")
+        yield ConfigError(
+            "column names that start with _ belong to ledgerlake", where=at, then="rename it and use `source:`"
+        )
 
 
 def _check_feed(pipeline: Pipeline, table: Table, document: Document) -> Iterator[ConfigError]:
     source = pipeline.spec.sources.get(table.source)
     if source is None:
-        yield ConfigError(f"unknown source {table.source!r}", where=document.where("source"), then=f"use one of {sorted(pipeline.spec.sources)}")
+        yield ConfigError(
+            f"unknown source {table.source!r}",
+            where=document.where("source"),
+            then=f"use one of {sorted(pipeline.spec.sources)}",
+        )
         return
     if source.feed not in FEEDS:
         where = Where(file=str(pipeline.folder / "pipeline.yml"))
@@ -106,7 +131,11 @@ def _check_feed(pipeline: Pipeline, table: Table, document: Document) -> Iterato
     except ValidationError as error:
         problem = error.errors()[0]
         name = ".".join(str(p) for p in problem["loc"])
-        yield ConfigError(f"feed option {name!r}: {problem['msg']}", where=document.where("feed", *problem["loc"]), then=f"see docs/feeds/{source.feed}.md")
+        yield ConfigError(
+            f"feed option {name!r}: {problem['msg']}",
+            where=document.where("feed", *problem["loc"]),
+            then=f"see docs/feeds/{source.feed}.md",
+        )
     except ValueError as error:
         yield ConfigError(str(error), where=document.where("feed"), then=f"see docs/feeds/{source.feed}.md")
 
@@ -123,12 +152,18 @@ def _check_cycles(pipeline: Pipeline, document: Document) -> Iterator[ConfigErro
     for index, mart in enumerate(pipeline.spec.marts):
         for number, item in enumerate(mart.inputs):
             if item.name not in (known if item.mart else pipeline.tables):
-                yield ConfigError(f"unknown input {item.name!r}", where=document.where("marts", index, "inputs", number), then="declare it")
+                yield ConfigError(
+                    f"unknown input {item.name!r}",
+                    where=document.where("marts", index, "inputs", number),
+                    then="declare it",
+                )
     for what, order in (("references of tables", table_order), ("inputs of marts", mart_order)):
         try:
             order(pipeline)
         except CycleError as error:
-            yield ConfigError(f"the {what} form a cycle: {' → '.join(error.args[1])}", where=document.where("marts"), then="break it")
+            yield ConfigError(
+                f"the {what} form a cycle: {' → '.join(error.args[1])}", where=document.where("marts"), then="break it"
+            )
 
 
 def _check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:
@@ -146,34 +181,54 @@ def _silver_schema(table: Table) -> dict[str, str]:
     return {c.name: spark_type(c.type) for c in table.columns} | dict.fromkeys(PUBLISHED_META, "string")
 
 
-def _check_mart(pipeline: Pipeline, mart: Mart, schema: dict[str, dict[str, str]], document: Document, index: int) -> Iterator[ConfigError]:
+def _check_mart(
+    pipeline: Pipeline, mart: Mart, schema: dict[str, dict[str, str]], document: Document, index: int
+) -> Iterator[ConfigError]:
     file = str(pipeline.folder / mart.sql)
     inputs = {i.name: schema[i.name] for i in mart.inputs}
     try:
         tree = sqlglot.parse_one(pipeline.sql[mart.mart], dialect="spark")
         unknown = {t.name for t in tree.find_all(exp.Table)} - {c.alias for c in tree.find_all(exp.CTE)} - set(inputs)
         if unknown:
-            yield ConfigError(f"the SQL reads {sorted(unknown)}, not declared as inputs", where=Where(file=file, line=_line(pipeline.sql[mart.mart], unknown)), then="add them under `inputs:`")
+            yield ConfigError(
+                f"the SQL reads {sorted(unknown)}, not declared as inputs",
+                where=Where(file=file, line=_line(pipeline.sql[mart.mart], unknown)),
+                then="add them under `inputs:`",
+            )
             return
-        output = qualify(tree, dialect="spark", schema=inputs).named_selects
+        output = cast("exp.Query", qualify(tree, dialect="spark", schema=dict[str, object](inputs))).named_selects
     except sqlglot.errors.ParseError as error:
         line = error.errors[0]["line"] if error.errors else 1
-        yield ConfigError("the SQL cannot be parsed", where=Where(file=file, line=line), then=str(error.errors[0]["description"]) if error.errors else "fix it")
+        yield ConfigError(
+            "the SQL cannot be parsed",
+            where=Where(file=file, line=line),
+            then=str(error.errors[0]["description"]) if error.errors else "fix it",
+        )
         return
     except sqlglot.errors.OptimizeError as error:
         name = str(error).split("'")[1] if "'" in str(error) else ""
-        yield ConfigError(f"the SQL does not fit its inputs: {error}", where=Where(file=file, line=_line(pipeline.sql[mart.mart], {name})), then="use declared columns only")
+        yield ConfigError(
+            f"the SQL does not fit its inputs: {error}",
+            where=Where(file=file, line=_line(pipeline.sql[mart.mart], {name})),
+            then="use declared columns only",
+        )
         return
     schema[mart.mart] = dict.fromkeys(output, "string")
     wanted = {*mart.key, *([mart.partition_by] if mart.partition_by else [])}
     if wanted - set(output):
-        yield ConfigError(f"the SQL gives no column {sorted(wanted - set(output))}", where=document.where("marts", index, "key"), then=f"it gives {output}")
+        yield ConfigError(
+            f"the SQL gives no column {sorted(wanted - set(output))}",
+            where=document.where("marts", index, "key"),
+            then=f"it gives {output}",
+        )
     if mart.suite:
         yield from _suite_findings(pipeline, mart.suite, set(output))
     yield from _check_inputs(mart, inputs, document, index)
 
 
-def _check_inputs(mart: Mart, schema: dict[str, dict[str, str]], document: Document, index: int) -> Iterator[ConfigError]:
+def _check_inputs(
+    mart: Mart, schema: dict[str, dict[str, str]], document: Document, index: int
+) -> Iterator[ConfigError]:
     for number, item in enumerate(mart.inputs):
         if item.partition is None:
             continue
@@ -184,9 +239,17 @@ def _check_inputs(mart: Mart, schema: dict[str, dict[str, str]], document: Docum
             yield ConfigError("the partition expression cannot be parsed", where=at, then="give a Spark SQL expression")
             continue
         if mart.partition_by is None:
-            yield ConfigError("a partition expression on a mart without `partition_by`", where=at, then="remove it, or partition the mart")
+            yield ConfigError(
+                "a partition expression on a mart without `partition_by`",
+                where=at,
+                then="remove it, or partition the mart",
+            )
         if columns - set(schema[item.name]):
-            yield ConfigError(f"the partition expression names unknown columns {sorted(columns - set(schema[item.name]))}", where=at, then=f"use columns of {item.name}")
+            yield ConfigError(
+                f"the partition expression names unknown columns {sorted(columns - set(schema[item.name]))}",
+                where=at,
+                then=f"use columns of {item.name}",
+            )
 
 
 def _line(text: str, needles: Iterable[str]) -> int:

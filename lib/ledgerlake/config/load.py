@@ -44,7 +44,7 @@ def _keys(document: Document) -> set[str | int]:
     return {part for path in document.lines for part in path}
 
 
-def _known_keys(model: type[Model], seen: frozenset[str] = frozenset()) -> list[str]:
+def _known_keys(model: type[Model]) -> list[str]:
     from ledgerlake.config import models
 
     family = [m for m in vars(models).values() if isinstance(m, type) and issubclass(m, Model)]

@@ -16,8 +16,7 @@ from ledgerlake.ports.snowflake import SnowflakeSettings
 def _known_type(name: str) -> str:
     if not is_type(name):
         raise ValueError(
-            f"{name!r} is not a column type; use string, integer, bigint, boolean, date,"
-            " timestamp or decimal(p,s)"
+            f"{name!r} is not a column type; use string, integer, bigint, boolean, date, timestamp or decimal(p,s)"
         )
     return name
 

@@ -37,7 +37,9 @@ def read_document(file: Path) -> Document:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("cannot read the file", where=Where(file=str(file)), then="check its path and encoding") from error
+        raise ConfigError(
+            "cannot read the file", where=Where(file=str(file)), then="check its path and encoding"
+        ) from error
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)

@@ -55,9 +55,7 @@ class KeyState:
         return {c: value if at > self.deleted_at else None for c, (at, value) in cells.items()}
 
 
-def fold(
-    changes: Iterable[Change], columns: Sequence[str]
-) -> dict[tuple[str, ...], dict[str, object]]:
+def fold(changes: Iterable[Change], columns: Sequence[str]) -> dict[tuple[str, ...], dict[str, object]]:
     """Return the visible rows by key.
 
     Raises :class:`SourceError` where two different changes claim one key and position:

@@ -54,14 +54,10 @@ def deliver(world: World, day_index: int, root: Path, *, corrected: bool = False
 def _objects_of(world: World, day: int, corrected: bool) -> Iterator[_Delivered]:
     for csv_file in world.dms_files:
         if csv_file.day == day and (corrected or not csv_file.corrective):
-            yield _Delivered(
-                csv_file.path, csv_file.table, len(csv_file.rows), partial(csv_body, csv_file)
-            )
+            yield _Delivered(csv_file.path, csv_file.table, len(csv_file.rows), partial(csv_body, csv_file))
     for refunds in world.refund_files:
         if refunds.day == day:
             yield _Delivered(refunds.path, "refunds", len(refunds.rows), partial(parquet_body, refunds))
     for events in world.event_files:
         if events.day == day:
-            yield _Delivered(
-                events.path, "payment_events", len(events.lines), partial(event_body, events)
-            )
+            yield _Delivered(events.path, "payment_events", len(events.lines), partial(event_body, events))

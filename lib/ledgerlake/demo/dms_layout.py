@@ -61,9 +61,7 @@ def full_load(merchants: Sequence[Merchant], transferred_at: datetime) -> list[D
     return files
 
 
-def change_files(
-    changes: Iterable[Change], start: date, copies: Mapping[int, Sequence[Change]]
-) -> list[DmsFile]:
+def change_files(changes: Iterable[Change], start: date, copies: Mapping[int, Sequence[Change]]) -> list[DmsFile]:
     """Return the CDC files of all days; ``copies`` are delivered again, one slot after the first.
 
     A whole file per day is delivered again under another name, seven minutes later.

@@ -89,9 +89,7 @@ def _record(t: Transaction, event_type: str, key: str, at: datetime, rng: Random
     return EventRecord(key, at, json.dumps(body, separators=(",", ":")), t.day)
 
 
-def event_files(
-    records: Sequence[EventRecord], start: date, scale: Scale
-) -> tuple[list[EventFile], int]:
+def event_files(records: Sequence[EventRecord], start: date, scale: Scale) -> tuple[list[EventFile], int]:
     """Return the export's files and how many records stand in two of them.
 
     Each day's first file of partition 0 is followed by one that starts in its middle, as after

@@ -38,9 +38,7 @@ def _merchant(number: int, rng: Random, start: date) -> Merchant:
     )
 
 
-def make_transactions(
-    seed: int, scale: Scale, start: date, merchants: Sequence[Merchant]
-) -> tuple[Transaction, ...]:
+def make_transactions(seed: int, scale: Scale, start: date, merchants: Sequence[Merchant]) -> tuple[Transaction, ...]:
     """Return every transaction in order of creation, each with the fate drawn for it."""
     made: list[Transaction] = []
     for day in range(DAYS):

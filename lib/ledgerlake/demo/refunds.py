@@ -25,8 +25,7 @@ def make_refunds(seed: int, scale: Scale, transactions: Sequence[Transaction]) -
         drafts += _refund_drafts(day, rng, scale, transactions, {t.transaction_id for _, _, t in drafts})
     rng = Random(f"{seed}:refund outcomes")
     return tuple(
-        _refund(seed, number, draft, rng)
-        for number, draft in enumerate(sorted(drafts, key=lambda d: d[0]), start=1)
+        _refund(seed, number, draft, rng) for number, draft in enumerate(sorted(drafts, key=lambda d: d[0]), start=1)
     )
 
 

@@ -60,9 +60,7 @@ class Settlement:
     updated_at: datetime
 
 
-def totals_known_on(
-    day: int, transactions: Iterable[Transaction], refunds: Iterable[Refund]
-) -> dict[Bucket, Totals]:
+def totals_known_on(day: int, transactions: Iterable[Transaction], refunds: Iterable[Refund]) -> dict[Bucket, Totals]:
     """Return the totals over everything delivered up to and including ``day``.
 
     A capture counts on its day, a succeeded refund on the day it was created.
@@ -112,14 +110,10 @@ def _paid(row: Settlement, day: int, start: date) -> Settlement:
     return replace(row, status="paid", paid_at=at, updated_at=at)
 
 
-def _written(
-    bucket: Bucket, totals: Totals, old: Settlement | None, start: date, day: int
-) -> Settlement:
+def _written(bucket: Bucket, totals: Totals, old: Settlement | None, start: date, day: int) -> Settlement:
     settled = on_day(start, bucket.day)
     adjusted = bucket.day < day
-    at = midnight(on_day(start, day)) + (
-        timedelta(hours=14) if adjusted else timedelta(hours=23, minutes=55)
-    )
+    at = midnight(on_day(start, day)) + (timedelta(hours=14) if adjusted else timedelta(hours=23, minutes=55))
     return Settlement(
         settlement_id=f"st_{settled:%Y%m%d}_{bucket.merchant_id}_{bucket.currency}",
         merchant_id=bucket.merchant_id,

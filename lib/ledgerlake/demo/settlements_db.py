@@ -127,9 +127,7 @@ class SettlementsDb:
         A day that is there already is left alone: 0 is returned.
         """
         with psycopg.connect(self.endpoint.dsn) as connection, connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO demo.applied_days VALUES (%s) ON CONFLICT DO NOTHING", (day_index,)
-            )
+            cursor.execute("INSERT INTO demo.applied_days VALUES (%s) ON CONFLICT DO NOTHING", (day_index,))
             if cursor.rowcount == 0:
                 return 0
             rows: tuple[Settlement, ...] = world.settlement_days[day_index]

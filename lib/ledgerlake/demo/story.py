@@ -82,13 +82,17 @@ class Story:
         self.reports.append(write_report(report, workspace, path))
         self._verdict(report, took)
         if report.status != expected:
-            raise TerminalError(f"day {day + 1} ended as {report.status}, not {expected}: {report.message}", then=f"see {path}")
+            raise TerminalError(
+                f"day {day + 1} ended as {report.status}, not {expected}: {report.message}", then=f"see {path}"
+            )
         return report
 
     def _verdict(self, report: RunReport, took: float) -> None:
         colour = {"published": "green", "unchanged": "cyan", "blocked": "yellow"}.get(report.status, "red")
         read = sum(b["read"] for b in report.batches)
-        self.console.print(f"  [bold {colour}]{report.status}[/] in {took:.1f} s · {read:,} changes read · publication {report.publication_id or 'none'}")
+        self.console.print(
+            f"  [bold {colour}]{report.status}[/] in {took:.1f} s · {read:,} changes read · publication {report.publication_id or 'none'}"
+        )
         if report.message:
             self.console.print(f"  {report.message}", markup=False)
 
@@ -102,7 +106,7 @@ class Story:
     def _ask(self, title: str, sql: str) -> None:
         columns, rows = run_query(self.warehouse.connect(), sql)
         self.console.print(f"  [bold]{title}[/]")
-        self.console.print(f"  [dim]ledgerlake sql \"{' '.join(sql.split())}\"[/]", soft_wrap=True)
+        self.console.print(f'  [dim]ledgerlake sql "{" ".join(sql.split())}"[/]', soft_wrap=True)
         grid = Grid()
         for name in columns:
             grid.add_column(name.lower(), justify="right", overflow="fold")
@@ -112,26 +116,45 @@ class Story:
 
     def _serving(self, title: str) -> None:
         schema = "FINANCE.LEDGERBOX_BI"
-        self._ask(title, f"SELECT transaction_date, count(*) AS transactions FROM {schema}.FCT_TRANSACTIONS GROUP BY transaction_date ORDER BY transaction_date")
+        self._ask(
+            title,
+            f"SELECT transaction_date, count(*) AS transactions FROM {schema}.FCT_TRANSACTIONS GROUP BY transaction_date ORDER BY transaction_date",
+        )
 
     def _reconciliation(self) -> None:
         columns = "settlement_date AS date, currency, captured_amount AS captured, refunded_amount AS refunded, fee_amount AS fees, settled_amount AS settled, absolute_stripe_difference AS stripe_diff, absolute_settlement_difference AS settled_diff"
-        self._ask("Reconciliation, to the cent", f"SELECT {columns} FROM FINANCE.LEDGERBOX_BI.RPT_RECONCILIATION ORDER BY settlement_date, currency")
-        _, rows = run_query(self.warehouse.connect(), "SELECT settlement_date FROM FINANCE.LEDGERBOX_BI.RPT_RECONCILIATION WHERE absolute_stripe_difference <> 0 OR absolute_settlement_difference <> 0")
+        self._ask(
+            "Reconciliation, to the cent",
+            f"SELECT {columns} FROM FINANCE.LEDGERBOX_BI.RPT_RECONCILIATION ORDER BY settlement_date, currency",
+        )
+        _, rows = run_query(
+            self.warehouse.connect(),
+            "SELECT settlement_date FROM FINANCE.LEDGERBOX_BI.RPT_RECONCILIATION WHERE absolute_stripe_difference <> 0 OR absolute_settlement_difference <> 0",
+        )
         if rows:
-            raise TerminalError("the reconciliation does not balance", then="this is a defect of ledgerlake; please report it")
+            raise TerminalError(
+                "the reconciliation does not balance", then="this is a defect of ledgerlake; please report it"
+            )
         self.console.print("  [bold green]balanced[/]: no merchant, day and currency differs")
 
     def _trace(self) -> None:
-        _, rows = run_query(self.warehouse.connect(), "SELECT settlement_id FROM FINANCE.LEDGERBOX_BI.FCT_SETTLEMENTS ORDER BY updated_at DESC, settlement_id LIMIT 1")
+        _, rows = run_query(
+            self.warehouse.connect(),
+            "SELECT settlement_id FROM FINANCE.LEDGERBOX_BI.FCT_SETTLEMENTS ORDER BY updated_at DESC, settlement_id LIMIT 1",
+        )
         facts = trace_row(self.workspace(), "fct_settlements", str(rows[0][0]))
         self._say("Trace", f"ledgerlake trace --table fct_settlements --key {rows[0][0]}")
-        self.console.print(f"  publication {facts['publication_id']} · run {facts['run_id']} · Delta version {facts['delta_version']}")
+        self.console.print(
+            f"  publication {facts['publication_id']} · run {facts['run_id']} · Delta version {facts['delta_version']}"
+        )
         for origin in (r for part in facts["made_from"] for r in part["rows"]):
             self._origin(origin)
 
     def _origin(self, origin: dict[str, Any]) -> None:
-        self.console.print(f"  settlement row ← batch {origin['batch_id']} · {origin['source']} row {origin['ordinal']} · extracted {origin['source_extract_time']:%Y-%m-%d %H:%M:%S}", soft_wrap=True)
+        self.console.print(
+            f"  settlement row ← batch {origin['batch_id']} · {origin['source']} row {origin['ordinal']} · extracted {origin['source_extract_time']:%Y-%m-%d %H:%M:%S}",
+            soft_wrap=True,
+        )
 
 
 def tell(project: Path, console: Console, *, small: bool = False) -> Story:
@@ -140,12 +163,17 @@ def tell(project: Path, console: Console, *, small: bool = False) -> Story:
     local = project / ".local"
     _start_afresh(local, environment)
     world = build_world(scale=Scale.small() if small else Scale())
-    console.print(f"LedgerBox, {world.date_of(0)} to {world.date_of(2)}, seed {world.seed}: planted {', '.join(f'{n:,} {k}' for k, n in world.planted.items())}", soft_wrap=True)
-    with running_sources(world, Path(environment.sources), local / "settlements_db") as sources:
-        with open_warehouse(environment, sources.secrets, PIPELINE) as warehouse:
-            warehouse.warm_up()
-            story = Story(project, environment, console, sources, warehouse)
-            story.play()
+    console.print(
+        f"LedgerBox, {world.date_of(0)} to {world.date_of(2)}, seed {world.seed}: planted {', '.join(f'{n:,} {k}' for k, n in world.planted.items())}",
+        soft_wrap=True,
+    )
+    with (
+        running_sources(world, Path(environment.sources), local / "settlements_db") as sources,
+        open_warehouse(environment, sources.secrets, PIPELINE) as warehouse,
+    ):
+        warehouse.warm_up()
+        story = Story(project, environment, console, sources, warehouse)
+        story.play()
     console.print()
     console.print(f"[bold green]▍Done[/] · pipeline time {story.seconds:.0f} s")
     console.print(f"report: {story.reports[-1]}", soft_wrap=True)

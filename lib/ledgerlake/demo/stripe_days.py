@@ -49,9 +49,7 @@ class StripeHistory:
         self._balance: list[StripeObject] = []  # of the day before
         self._payouts: list[StripeObject] = []  # of the day before
 
-    def day(
-        self, index: int, transactions: Sequence[Transaction], refunds: Sequence[Refund]
-    ) -> StripeDay:
+    def day(self, index: int, transactions: Sequence[Transaction], refunds: Sequence[Refund]) -> StripeDay:
         """Return day ``index``, which must follow the last one asked for."""
         made = StripeDay()
         opened = midnight(on_day(self._start, index))

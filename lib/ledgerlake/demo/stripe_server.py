@@ -117,9 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _one(self, resource: str, key: str) -> None:
         found = self.account.store.get(resource, key)
         if found is None:
-            return self._refuse(
-                404, "invalid_request_error", f"No such object: '{key}'", "resource_missing"
-            )
+            return self._refuse(404, "invalid_request_error", f"No such object: '{key}'", "resource_missing")
         return self._answer(200, found)
 
     def _list(self, resource: str, query: str) -> None:

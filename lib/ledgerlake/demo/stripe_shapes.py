@@ -72,9 +72,7 @@ def refund(r: Refund) -> StripeObject:
     }
 
 
-def balance_transaction(
-    kind: str, source: str, amount: int, fee: int, currency: str, created: int
-) -> StripeObject:
+def balance_transaction(kind: str, source: str, amount: int, fee: int, currency: str, created: int) -> StripeObject:
     """Return a pending entry of the balance; ``net`` is amount minus fee."""
     detail = {"amount": fee, "application": None, "currency": currency, "type": "stripe_fee"}
     return {

@@ -126,9 +126,7 @@ def _planted_fates(transactions: Sequence[Transaction]) -> dict[str, int]:
     }
 
 
-def _planted_changes(
-    scale: Scale, changes: Sequence[Change], files: Sequence[DmsFile]
-) -> dict[str, int]:
+def _planted_changes(scale: Scale, changes: Sequence[Change], files: Sequence[DmsFile]) -> dict[str, int]:
     contents = Counter(file.rows for file in files if file.table == "transactions")
     again = [rows for rows, times in contents.items() if times > 1]
     return {

@@ -20,7 +20,7 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Options, Reading
-from ledgerlake.feeds.files import changed, land_files, open_location, unseen
+from ledgerlake.feeds.files import Probe, changed, land_files, open_location, unseen
 from ledgerlake.feeds.frames import ONE_FILE_PER_TASK, objects_sql, union_all
 from ledgerlake.landing.manifest import LandedObject, Manifest
 
@@ -62,19 +62,23 @@ class DmsFeed:
 
     def extract(self, request: Extraction) -> list[Manifest]:
         """Land new files per table; broken ones are refused one by one."""
-        landed = [land_files(request, t, f"{t.resource}/", self._probe(request.source, t), file_date) for t in request.tables]
+        landed = [
+            land_files(request, t, f"{t.resource}/", self._probe(request.source, t), file_date) for t in request.tables
+        ]
         return [m for m in landed if m]
 
     def pending(self, request: Extraction) -> dict[str, int]:
         """Count unseen (and replaced) files per table."""
         store = open_location(request)
         return {
-            t.table: sum(1 for _ in unseen(store, f"{t.resource}/", request.logs[t.table], request.logical_date, file_date))
+            t.table: sum(
+                1 for _ in unseen(store, f"{t.resource}/", request.logs[t.table], request.logical_date, file_date)
+            )
             + len(changed(store, f"{t.resource}/", request.logs[t.table]))
             for t in request.tables
         }
 
-    def _probe(self, source: Source, table: Table):  # type: ignore[no-untyped-def]
+    def _probe(self, source: Source, table: Table) -> Probe:
         options, own = DmsSource(**source.options), DmsTable(**table.feed)
 
         def probe(name: str, body: bytes) -> tuple[str, ...]:
@@ -87,7 +91,7 @@ class DmsFeed:
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """Return the payload columns: the layout without DMS's own columns."""
         pairs = dict(entry.split(":", 1) for entry in item.layout)
-        return {n: t for n, t in pairs.items() if not n.startswith((_BEFORE, "_dms_"))}
+        return {n: t for n, t in pairs.items() if not n.startswith(_BEFORE)}
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Read each group of files with one layout, then union; one scan in all."""
@@ -111,7 +115,7 @@ def file_order(name: str) -> str:
 
 
 def probe_csv(name: str, body: bytes, options: DmsSource, own: DmsTable) -> tuple[str, ...]:
-    """Check a CSV file's frame and return its layout; DMS's own columns are marked ``_dms_``."""
+    """Check a CSV file's frame (not empty, whole, header as declared) and return its layout."""
     if not body:
         raise SourceError("the file is empty", where=Where(file=name))
     if not body.endswith(b"\n"):
@@ -128,7 +132,7 @@ def probe_csv(name: str, body: bytes, options: DmsSource, own: DmsTable) -> tupl
             raise SourceError("the file has a header where none is declared", where=Where(file=name))
         if len(first) != len(columns):
             raise SourceError(f"{len(first)} columns where {len(columns)} are declared", where=Where(file=name))
-    return tuple(_mark(c, "string", options) for c in columns)
+    return tuple(f"{c}:string" for c in columns)
 
 
 def probe_parquet(name: str, body: bytes) -> tuple[str, ...]:
@@ -153,10 +157,6 @@ def arrow_type_name(name: str) -> str:
         return "timestamp"
     known = {"int64": "bigint", "int32": "int", "int16": "smallint", "bool": "boolean", "date32[day]": "date"}
     return known.get(name, {"large_string": "string"}.get(name, name))
-
-
-def _mark(column: str, type_name: str, options: DmsSource) -> str:
-    return f"{column}:{type_name}"
 
 
 def _verify_layout(name: str, layout: tuple[str, ...], options: DmsSource, table: Table) -> None:
@@ -188,7 +188,9 @@ def _read_group(spark: SparkSession, reading: Reading, layout: tuple[str, ...], 
     return _changes(joined, reading.table, options, names)
 
 
-def _scan(spark: SparkSession, reading: Reading, options: DmsSource, names: list[str], items: list[LandedObject]) -> DataFrame:
+def _scan(
+    spark: SparkSession, reading: Reading, options: DmsSource, names: list[str], items: list[LandedObject]
+) -> DataFrame:
     paths = [f"{reading.lake_uri}/{i.path}" for i in items]
     place = "concat('landing/', substring_index(_metadata.file_path, '/landing/', -1)) AS _object"
     if options.format == "parquet":
@@ -215,7 +217,9 @@ def _changes(rows: DataFrame, table: Table, options: DmsSource, names: list[str]
         f"WHEN coalesce({op}, '') NOT IN ('I', 'U', 'D') THEN 'unknown Op'",
     ]
     if sequence and sequence in present:
-        problems.append(f"WHEN _order LIKE '1|%' AND coalesce(trim(`{sequence}`), '') NOT RLIKE '^[0-9]{{1,35}}$' THEN 'no change sequence'")
+        problems.append(
+            f"WHEN _order LIKE '1|%' AND coalesce(trim(`{sequence}`), '') NOT RLIKE '^[0-9]{{1,35}}$' THEN 'no change sequence'"
+        )
     key_moved = _key_moved(table, present)
     values = [_value(table, c.name, present) for c in table.columns]
     raw = f"CASE WHEN _problem IS NOT NULL THEN coalesce(_broken, to_json(struct({', '.join(f'`{n}`' for n in names)}))) END AS _raw"
@@ -224,7 +228,9 @@ def _changes(rows: DataFrame, table: Table, options: DmsSource, names: list[str]
         f"explode(CASE WHEN {op} = 'U' AND {key_moved} THEN array('delete', 'upsert')"
         f" WHEN {op} = 'D' THEN array('delete') ELSE array('upsert') END) AS _op",
     )  # fmt: skip
-    return frame.selectExpr("_object", "_ordinal", "_op", "_position", "_problem", raw, "CAST(NULL AS ARRAY<STRING>) AS _carried", *values)
+    return frame.selectExpr(
+        "_object", "_ordinal", "_op", "_position", "_problem", raw, "CAST(NULL AS ARRAY<STRING>) AS _carried", *values
+    )
 
 
 def _key_moved(table: Table, present: set[str]) -> str:

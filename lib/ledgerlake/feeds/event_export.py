@@ -14,6 +14,8 @@ from datetime import date
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field
+
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Options, Reading
@@ -38,7 +40,7 @@ class EventTable(Options):
     """Per table: the field that names the operation, and what its values mean."""
 
     op_field: str | None = None
-    ops: dict[str, Literal["upsert", "patch", "delete"]] = {}
+    ops: dict[str, Literal["upsert", "patch", "delete"]] = Field(default_factory=dict)
 
 
 class EventExportFeed:
@@ -65,7 +67,9 @@ class EventExportFeed:
         """Count unseen (and replaced) files per topic."""
         store = open_location(request)
         return {
-            t.table: sum(1 for _ in unseen(store, f"{t.resource}/", request.logs[t.table], request.logical_date, file_date))
+            t.table: sum(
+                1 for _ in unseen(store, f"{t.resource}/", request.logs[t.table], request.logical_date, file_date)
+            )
             + len(changed(store, f"{t.resource}/", request.logs[t.table]))
             for t in request.tables
         }
@@ -79,9 +83,13 @@ class EventExportFeed:
         table, own = reading.table, EventTable(**reading.table.feed)
         paths = [c.source_name for c in table.columns] + ([own.op_field] if own.op_field else [])
         orders = {i.path: file_order(i.source_name) for i in reading.objects}
-        lines = lines_of(spark, reading.lake_uri, list(orders)).join(spark.sql(objects_sql(orders)).hint("broadcast"), "_object")
+        lines = lines_of(spark, reading.lake_uri, list(orders)).join(
+            spark.sql(objects_sql(orders)).hint("broadcast"), "_object"
+        )
         schema = json_schema(paths) + ", _broken STRING"
-        parsed = lines.selectExpr("*", f"from_json(value, {literal(schema)}, map('columnNameOfCorruptRecord', '_broken')) AS j")
+        parsed = lines.selectExpr(
+            "*", f"from_json(value, {literal(schema)}, map('columnNameOfCorruptRecord', '_broken')) AS j"
+        )
         op = _op_sql(own)
         return parsed.selectExpr(
             "_object", "_ordinal", f"{op} AS _op",

@@ -86,7 +86,9 @@ class QueryFeed:
         )  # fmt: skip
 
 
-def window(cursor_end: str | None, window_end: datetime, oldest_running: datetime | None, overlap: timedelta) -> tuple[datetime | None, datetime]:
+def window(
+    cursor_end: str | None, window_end: datetime, oldest_running: datetime | None, overlap: timedelta
+) -> tuple[datetime | None, datetime]:
     """Return (from, until) of the next query.
 
     ``until`` stays below the oldest running transaction, ``from`` overlaps the last window;
@@ -106,13 +108,19 @@ def _extract_table(request: Extraction, table: Table) -> Manifest:
         running = spark.read.jdbc(url, f"({_OLDEST}) AS o", properties=properties).first()
         assert running is not None, "an aggregate always gives one row"
         oldest = running["oldest"].astimezone(UTC) if running["running"] else None
-        since, until = window(cursor.get("until"), request.window_end, oldest, timedelta(minutes=options.overlap_minutes))
-        folder = f"landing/{request.pipeline}/{table.table}/{request.run_id}-{request.logs[table.table].next_sequence():08d}"
+        since, until = window(
+            cursor.get("until"), request.window_end, oldest, timedelta(minutes=options.overlap_minutes)
+        )
+        folder = (
+            f"landing/{request.pipeline}/{table.table}/{request.run_id}-{request.logs[table.table].next_sequence():08d}"
+        )
         rows = spark.read.jdbc(url, _query(table, own.watermark, since, until), properties=properties)
         rows.write.mode("overwrite").parquet(f"{request.lake.uri}/{folder}")
     except Exception as error:
         raise _source_error(error, request, table) from error
-    objects = _landed(request, folder, f"{table.resource} {since.isoformat() if since else 'start'}..{until.isoformat()}")
+    objects = _landed(
+        request, folder, f"{table.resource} {since.isoformat() if since else 'start'}..{until.isoformat()}"
+    )
     moved = max(filter(None, [cursor.get("until"), until.isoformat()]))
     return write_manifest(request, table, objects, [], {"until": moved, "since": since.isoformat() if since else None})
 
@@ -139,7 +147,9 @@ def _landed(request: Extraction, folder: str, query_window: str) -> list[LandedO
     """Return the landed files of a window; at the source they are named by the query's window."""
     found = [i for i in request.lake.list(folder + "/") if i.path.endswith(".parquet")]
     return [
-        LandedObject(i.path, f"{query_window} #{n}", content_hash(request.lake.read(i.path)), i.size_bytes, request.clock.now())
+        LandedObject(
+            i.path, f"{query_window} #{n}", content_hash(request.lake.read(i.path)), i.size_bytes, request.clock.now()
+        )
         for n, i in enumerate(found)
     ]
 

@@ -8,6 +8,4 @@ from ledgerlake.feeds.event_export import EventExportFeed
 from ledgerlake.feeds.query import QueryFeed
 from ledgerlake.feeds.stripe import StripeFeed
 
-FEEDS: dict[str, Feed] = {
-    feed.kind: feed for feed in (DmsFeed(), EventExportFeed(), QueryFeed(), StripeFeed())
-}
+FEEDS: dict[str, Feed] = {feed.kind: feed for feed in (DmsFeed(), EventExportFeed(), QueryFeed(), StripeFeed())}

@@ -58,7 +58,10 @@ class StripeFeed:
         # All resources share one cursor; it stands in the manifest of the first table.
         cursor = request.logs[request.tables[0].table].latest_cursor()
         found, after = extractor.extract(cursor, request.window_end)
-        return [_land(request, t, [o for o in found if o.resource == t.resource], after if n == 0 else {}) for n, t in reversed(list(enumerate(request.tables)))]
+        return [
+            _land(request, t, [o for o in found if o.resource == t.resource], after if n == 0 else {})
+            for n, t in reversed(list(enumerate(request.tables)))
+        ]
 
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """API objects have no header."""
@@ -69,7 +72,9 @@ class StripeFeed:
         table = reading.table
         schema = json_schema(["fetched_at", *(f"object.{c.source_name}" for c in table.columns)]) + ", _broken STRING"
         lines = lines_of(spark, reading.lake_uri, [i.path for i in reading.objects])
-        parsed = lines.selectExpr("*", f"from_json(value, {literal(schema)}, map('columnNameOfCorruptRecord', '_broken')) AS j")
+        parsed = lines.selectExpr(
+            "*", f"from_json(value, {literal(schema)}, map('columnNameOfCorruptRecord', '_broken')) AS j"
+        )
         return parsed.selectExpr(
             "_object", "_ordinal", "'upsert' AS _op",
             "concat(j.fetched_at, '|', lpad(_ordinal, 12, '0')) AS _position",

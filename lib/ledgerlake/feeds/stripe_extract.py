@@ -95,9 +95,7 @@ class StripeExtractor:
             )
         self.client, self.options, self._clock, self._pause = client, options, clock, pause
 
-    def extract(
-        self, cursor: Mapping[str, Any], until: datetime
-    ) -> tuple[list[ExtractedObject], dict[str, Any]]:
+    def extract(self, cursor: Mapping[str, Any], until: datetime) -> tuple[list[ExtractedObject], dict[str, Any]]:
         """Return what is new or changed among objects created before ``until``, and the next cursor.
 
         An empty cursor loads everything. Raises :class:`SourceError` where events are no longer
@@ -181,9 +179,7 @@ class _Calls:
             at = self.moment()
             page = self._repeated(resource, lambda: service.list(dict(params), self._per_request))
             if page is None:
-                raise SourceError(
-                    f"Stripe has no list of {resource}", then="check the source's resources"
-                )
+                raise SourceError(f"Stripe has no list of {resource}", then="check the source's resources")
             fresh = [thing for thing in page.data if thing.id not in found]
             found |= {thing.id: Fetched(thing.to_dict(for_json=True), at) for thing in fresh}
             if not page.has_more:
@@ -250,9 +246,7 @@ def _digests(objects: Objects, since: int) -> dict[str, str]:
     return {k: o.digest for k, o in sorted(objects.items()) if o.content["created"] >= since}
 
 
-def _with_named(
-    calls: _Calls, window: Mapping[str, Objects], news: Iterable[Fetched]
-) -> dict[str, Objects]:
+def _with_named(calls: _Calls, window: Mapping[str, Objects], news: Iterable[Fetched]) -> dict[str, Objects]:
     """Return the window's objects and those that new events name outside of it."""
     found = {resource: dict(objects) for resource, objects in window.items()}
     for resource, key in sorted(set(chain.from_iterable(map(_named, news)))):

@@ -92,7 +92,9 @@ class BatchLoader:
             if earlier:
                 seen = session.read.format("delta").load(self._w.paths.bronze(batch.table.table))
                 among = ", ".join(literal(b) for b in earlier)
-                compared = stage.against_bronze(labelled, seen.where(f"{c.BATCH_ID} IN ({among})"), batch.table).persist()
+                compared = stage.against_bronze(
+                    labelled, seen.where(f"{c.BATCH_ID} IN ({among})"), batch.table
+                ).persist()
                 try:
                     facts = _measure(compared, batch.table)
                     self._write(session, batch, compared, facts)
@@ -128,14 +130,18 @@ class BatchLoader:
         return [
             b["batch_id"]
             for b in self._w.control.finished_batches(batch.table.table).values()
-            if b["position_min"] and b["position_min"] <= facts["position_max"] and b["position_max"] >= facts["position_min"]
+            if b["position_min"]
+            and b["position_min"] <= facts["position_max"]
+            and b["position_max"] >= facts["position_min"]
         ]
 
     def _write(self, session: SparkSession, batch: Batch, labelled: DataFrame, facts: dict[str, Any]) -> None:
         paths, note = self._w.paths, {"batch_id": batch.batch_id, "run_id": self._run_id}
         if facts["refused"] or facts["held"]:
             self._w.storage.create(paths.quarantine(), quarantine.fields(), quarantine.PROPERTIES)
-            rows = quarantine.rows_to_quarantine(labelled, batch.table, batch.batch_id, self._run_id, self._now.isoformat())
+            rows = quarantine.rows_to_quarantine(
+                labelled, batch.table, batch.batch_id, self._run_id, self._now.isoformat()
+            )
             with marked(session, f"{batch.batch_id}-quarantine", note):
                 rows.coalesce(1).write.format("delta").mode("append").save(paths.quarantine())
         if facts["accepted"]:
@@ -165,7 +171,9 @@ class BatchLoader:
         with marked(session, f"{batch.batch_id}-silver", {"batch_id": batch.batch_id, "run_id": self._run_id}):
             session.sql(statement)
 
-    def _record(self, batch: Batch, counts: Counts, facts: dict[str, Any], silver_version: int, milliseconds: int) -> dict[str, Any]:
+    def _record(
+        self, batch: Batch, counts: Counts, facts: dict[str, Any], silver_version: int, milliseconds: int
+    ) -> dict[str, Any]:
         kept = ("position_min", "position_max", "extracted_min", "extracted_max")
         return {
             **vars(counts), **{k: facts[k] for k in kept}, "batch_id": batch.batch_id, "table": batch.table.table,
@@ -181,7 +189,9 @@ def _measure(labelled: DataFrame, table: Table) -> dict[str, Any]:
     row = labelled.selectExpr(*stage.measures(table)).first()
     assert row is not None, "an aggregate always gives one row"
     facts = row.asDict()
-    return facts | {k: facts[k].isoformat() if hasattr(facts[k], "isoformat") else facts[k] for k in ("key_min", "key_max")}
+    return facts | {
+        k: facts[k].isoformat() if hasattr(facts[k], "isoformat") else facts[k] for k in ("key_min", "key_max")
+    }
 
 
 def _affected(commit: Commit) -> int:

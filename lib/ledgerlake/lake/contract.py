@@ -60,7 +60,7 @@ def reasons_sql(table: Table, suite_rules: list[tuple[str, str]]) -> str:
     ``suite_rules`` are (name, expression that is true when the row fails) from a suite's
     quarantine expectations. Deletes are judged on their key alone.
     """
-    keys = [_test(table, table.column(k), nullable=False) for k in table.key]
+    keys = [_test(table.column(k), nullable=False) for k in table.key]
     rest = [t for col in table.columns if col.name not in table.key for t in _column_tests(table, col)]
     key_extra = [t for k in table.key for t in _value_tests(table.column(k))]
     money = [_currency_test(name) for name in currency_columns(table)]
@@ -80,14 +80,14 @@ def _array(tests: list[tuple[str, str]]) -> str:
 
 
 def _column_tests(table: Table, column: Column) -> list[tuple[str, str]]:
-    tests = _test(table, column, nullable=column.nullable) + _value_tests(column)
+    tests = _test(column, nullable=column.nullable) + _value_tests(column)
     if table.changes == "partial":
         held = f"(_carried IS NULL OR array_contains(_carried, {literal(column.name)}))"
         tests = [(f"({held} AND ({test}))", reason) for test, reason in tests]
     return tests
 
 
-def _test(table: Table, column: Column, *, nullable: bool) -> list[tuple[str, str]]:
+def _test(column: Column, *, nullable: bool) -> list[tuple[str, str]]:
     name, raw = f"`{column.name}`", f"r_{column.name}"
     unreadable = f"{raw} IS NOT NULL AND {name} IS NULL"
     if column.unit != "major":
@@ -98,11 +98,18 @@ def _test(table: Table, column: Column, *, nullable: bool) -> list[tuple[str, st
     if column.type == "string":
         tests.append((f"instr({raw}, '\ufffd') > 0", f"{column.name}: not UTF-8"))
     if decimal_parts(column.type) and column.unit == "major":
-        tests.append((f"{name} <> try_cast({raw} AS DECIMAL(38,12))", f"{column.name}: more decimals than {column.type}"))
+        tests.append(
+            (f"{name} <> try_cast({raw} AS DECIMAL(38,12))", f"{column.name}: more decimals than {column.type}")
+        )
     if column.currency and column.unit == "major":
         places = _by_exponent(_code(column.currency), EXPONENTS, {0: "0", 2: "2", 3: "3"})
         # A scale that differs per row cannot be cast; compare with the value rounded to it.
-        tests.append((f"{name} <> CASE {places} WHEN 0 THEN round({name}, 0) WHEN 2 THEN round({name}, 2) WHEN 3 THEN round({name}, 3) ELSE {name} END", f"{column.name}: more decimals than its currency has"))
+        tests.append(
+            (
+                f"{name} <> CASE {places} WHEN 0 THEN round({name}, 0) WHEN 2 THEN round({name}, 2) WHEN 3 THEN round({name}, 3) ELSE {name} END",
+                f"{column.name}: more decimals than its currency has",
+            )
+        )
     return tests
 
 

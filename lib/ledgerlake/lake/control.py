@@ -79,11 +79,17 @@ class ControlTables:
         with self._lock:
             if name not in self._cache:
                 table = self._storage.open(self._paths.control(name))
-                rows = table.to_pyarrow_table(filters=[("pipeline", "=", self._paths.pipeline)]).to_pylist() if table else []
+                rows = (
+                    table.to_pyarrow_table(filters=[("pipeline", "=", self._paths.pipeline)]).to_pylist()
+                    if table
+                    else []
+                )
                 self._cache[name] = sorted(rows, key=lambda r: r["recorded_at"])
             return list(self._cache[name])
 
-    def latest(self, name: str, key: str, keep: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, dict[str, Any]]:
+    def latest(
+        self, name: str, key: str, keep: Callable[[dict[str, Any]], bool] = lambda _: True
+    ) -> dict[str, dict[str, Any]]:
         """Return the newest record for each value of ``key`` among those that ``keep`` accepts."""
         return {row[key]: row for row in self.read(name) if keep(row)}
 

@@ -23,7 +23,9 @@ def added_columns(table: Table, delivered: list[dict[str, str]]) -> tuple[Column
             if found.setdefault(name, kind) != kind:
                 raise _breaking(table, name, f"two types in one batch, {found[name]} and {kind}", "deliver one type")
     if found and table.on_new_column == "refuse":
-        raise _breaking(table, next(iter(found)), "new, and the table refuses new columns", "declare it in the table's YAML")
+        raise _breaking(
+            table, next(iter(found)), "new, and the table refuses new columns", "declare it in the table's YAML"
+        )
     return () if table.on_new_column == "ignore" else tuple(_column(table, n, k) for n, k in found.items())
 
 
@@ -37,7 +39,9 @@ def missing_columns(table: Table, columns: dict[str, str]) -> None:
 def _column(table: Table, name: str, kind: str) -> Column:
     known = contract_type(kind)
     if known is None:
-        raise _breaking(table, name, f"of type {kind}, which no contract can hold", "declare it in the table's YAML with a type")
+        raise _breaking(
+            table, name, f"of type {kind}, which no contract can hold", "declare it in the table's YAML with a type"
+        )
     safe = name.lower()
     if not safe.isidentifier() or safe.startswith("_") or safe in table.column_names:
         raise _breaking(table, name, "not a usable name", "declare it in the table's YAML with `source:`")
@@ -45,4 +49,6 @@ def _column(table: Table, name: str, kind: str) -> Column:
 
 
 def _breaking(table: Table, column: str, what: str, then: str) -> ContractError:
-    return ContractError(f"breaking schema change: column {column!r} is {what}", where=Where(table=table.table, column=column), then=then)
+    return ContractError(
+        f"breaking schema change: column {column!r} is {what}", where=Where(table=table.table, column=column), then=then
+    )

@@ -53,7 +53,9 @@ def mart_fingerprint(mart: Mart, sql: str) -> str:
 class MartBuilder:
     """Builds candidates of one pipeline from pinned silver versions."""
 
-    def __init__(self, workspace: Workspace, run_id: str, inputs: Mapping[str, int], last: dict[str, Any] | None) -> None:
+    def __init__(
+        self, workspace: Workspace, run_id: str, inputs: Mapping[str, int], last: dict[str, Any] | None
+    ) -> None:
         self._w, self._run_id, self._inputs = workspace, run_id, inputs
         self._since: Mapping[str, int] = last["inputs"] if last else {}
         self._served: Mapping[str, Any] = last["marts"] if last else {}
@@ -120,7 +122,11 @@ class MartBuilder:
         shaped = rows.repartition(2, mart.partition_by) if mart.partition_by else rows.coalesce(1)
         note = {"run_id": self._run_id, "mart": mart.mart, "inputs": dict(self._inputs)}
         options = {"replaceWhere": predicate} if predicate else {"overwriteSchema": "true"}
-        writer = shaped.write.format("delta").mode("overwrite").options(**options, userMetadata=json.dumps(note, sort_keys=True))
+        writer = (
+            shaped.write.format("delta")
+            .mode("overwrite")
+            .options(**options, userMetadata=json.dumps(note, sort_keys=True))
+        )
         (writer.partitionBy(mart.partition_by) if mart.partition_by else writer).save(self._w.paths.mart(mart.mart))
 
     def _predicate(self, frame: DataFrame, mart: Mart, scope: Scope) -> str:
@@ -130,7 +136,9 @@ class MartBuilder:
     def read(self, session: SparkSession, candidate: Candidate, *, changed_only: bool = False) -> DataFrame:
         """Return the candidate's rows, or only those of the partitions it rebuilt."""
         mart = candidate.mart
-        frame = session.read.format("delta").option("versionAsOf", candidate.version).load(self._w.paths.mart(mart.mart))
+        frame = (
+            session.read.format("delta").option("versionAsOf", candidate.version).load(self._w.paths.mart(mart.mart))
+        )
         if changed_only and not candidate.scope.whole:
             return frame.where(self._predicate(frame, mart, candidate.scope))
         return frame
@@ -147,4 +155,3 @@ def silver_rows(session: SparkSession, workspace: Workspace, table: str, version
     frame = session.read.format("delta").option("versionAsOf", version).load(workspace.paths.silver(table))
     hidden = {c.DELETED, c.BASE_POSITION, c.DELETE_POSITION, c.COLUMN_POSITIONS}
     return frame.where(f"NOT {c.DELETED}").select(*(n for n in frame.columns if n not in hidden))
-

@@ -29,12 +29,16 @@ PROPERTIES = {"delta.appendOnly": "true", "delta.logRetentionDuration": "interva
 def fields() -> list[Field]:
     """Return the schema of a quarantine table."""
     plain = [Field(n, PrimitiveType(t)) for n, t in COLUMNS.items()]
-    return [*plain, Field("reasons", ArrayType(PrimitiveType("string"), True)), Field("carried", ArrayType(PrimitiveType("string"), True))]
+    return [
+        *plain,
+        Field("reasons", ArrayType(PrimitiveType("string"), contains_null=True)),
+        Field("carried", ArrayType(PrimitiveType("string"), contains_null=True)),
+    ]
 
 
 def rows_to_quarantine(labelled: DataFrame, table: Table, batch_id: str, run_id: str, now: str) -> DataFrame:
     """Return the quarantine rows of a labelled batch; ``now`` is the run's time in ISO 8601."""
-    identity = "md5(concat_ws('|', {t}, _object, _ordinal, _op, coalesce(_position, '')))".format(t=literal(table.table))
+    identity = f"md5(concat_ws('|', {literal(table.table)}, _object, _ordinal, _op, coalesce(_position, '')))"
     return labelled.where("size(_reasons) > 0 OR _held_for IS NOT NULL").selectExpr(
         f"{identity} AS quarantine_id", f"{literal(table.table)} AS table", f"{literal(batch_id)} AS batch_id",
         "CASE WHEN size(_reasons) > 0 THEN 'refused' ELSE 'held' END AS state",

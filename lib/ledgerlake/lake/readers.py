@@ -126,9 +126,7 @@ def history(workspace: Workspace, table_or_mart: str) -> list[HistoryEntry]:
     return [_entry(commit, table_or_mart, records, now) for commit in commits]
 
 
-def _entry(
-    commit: Commit, name: str, records: list[PublicationRecord], now: PublicationRecord | None
-) -> HistoryEntry:
+def _entry(commit: Commit, name: str, records: list[PublicationRecord], now: PublicationRecord | None) -> HistoryEntry:
     naming = [r for r in records if r.names(name, commit.version)]
     return HistoryEntry(
         commit=commit,

@@ -51,7 +51,9 @@ def start_spark(environment: Environment, secrets: Secrets, app_name: str) -> Sp
     try:
         session = builder.getOrCreate()
     except Exception as error:
-        raise TransientError("Spark does not start", then="run `make setup`; Java 17 and the jars must be there") from error
+        raise TransientError(
+            "Spark does not start", then="run `make setup`; Java 17 and the jars must be there"
+        ) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
 
@@ -65,7 +67,13 @@ def _local_settings(environment: Environment) -> dict[str, str]:
     jars = sorted(str(p) for p in (tools / "jars").glob("*.jar"))
     if not environment.lake.startswith("s3"):
         jars = [j for j in jars if "aws-java-sdk" not in j and "hadoop-aws" not in j]
-    options = ["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=256m", "-XX:+UseParallelGC", "-Duser.timezone=UTC"]
+    options = [
+        "-Xshare:auto",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:ReservedCodeCacheSize=256m",
+        "-XX:+UseParallelGC",
+        "-Duser.timezone=UTC",
+    ]
     archive = tools / "spark.jsa"
     if archive.is_file():
         options.append(f"-XX:SharedArchiveFile={archive}")

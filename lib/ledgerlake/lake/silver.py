@@ -69,7 +69,9 @@ def _folded_partial(slice_: DataFrame, table: Table) -> DataFrame:
     ]
     positions = "map(" + ", ".join(f"{literal(n)}, `at_{n}`" for n in values) + ")"
     grouped = slice_.groupBy(*table.key).agg(*aggregates)
-    kept = [f"CASE WHEN coalesce(`at_{n}`, '') > coalesce({c.DELETE_POSITION}, '') THEN `{n}` END AS `{n}`" for n in values]
+    kept = [
+        f"CASE WHEN coalesce(`at_{n}`, '') > coalesce({c.DELETE_POSITION}, '') THEN `{n}` END AS `{n}`" for n in values
+    ]
     return grouped.selectExpr(
         *table.key, *kept, *c.ORIGIN, c.BASE_POSITION, c.DELETE_POSITION,
         f"map_filter({positions}, (k, v) -> v IS NOT NULL) AS {c.COLUMN_POSITIONS}",
@@ -108,9 +110,13 @@ def _joined_state(table: Table) -> dict[str, str]:
     }
     positions = ", ".join(f"{literal(n)}, nullif(greatest({_at('s', n)}, {_at('t', n)}), '')" for n in values)
     origin = {n: f"CASE WHEN s.{c.POSITION} > t.{c.POSITION} THEN s.{n} ELSE t.{n} END" for n in c.ORIGIN}
-    return cells | origin | {
-        c.BASE_POSITION: base,
-        c.DELETE_POSITION: deleted,
-        c.COLUMN_POSITIONS: f"map_filter(map({positions}), (k, v) -> v IS NOT NULL)",
-        c.DELETED: f"coalesce({base}, '') <= coalesce({deleted}, '')",
-    }
+    return (
+        cells
+        | origin
+        | {
+            c.BASE_POSITION: base,
+            c.DELETE_POSITION: deleted,
+            c.COLUMN_POSITIONS: f"map_filter(map({positions}), (k, v) -> v IS NOT NULL)",
+            c.DELETED: f"coalesce({base}, '') <= coalesce({deleted}, '')",
+        }
+    )

@@ -102,7 +102,9 @@ def against_bronze(labelled: DataFrame, earlier: DataFrame, table: Table) -> Dat
     joined = labelled.join(seen, keys, "left")
     reason = literal("position: contradicts a change loaded before")
     clash = f"{OK} AND _seen IS NOT NULL AND _seen <> _change_id"
-    marked = joined.selectExpr("*", f"coalesce({clash}, false) AS _clash", f"coalesce({OK} AND _seen = _change_id, false) AS _again")
+    marked = joined.selectExpr(
+        "*", f"coalesce({clash}, false) AS _clash", f"coalesce({OK} AND _seen = _change_id, false) AS _again"
+    )
     judged = _replaced(marked, "_reasons", f"CASE WHEN _clash THEN array({reason}) ELSE _reasons END")
     counted = _replaced(judged, "_duplicate", "_duplicate OR _again")
     return _replaced(counted, "_winner", "_winner AND NOT _clash").drop("_clash", "_again", "_seen")

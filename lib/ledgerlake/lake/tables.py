@@ -71,7 +71,9 @@ class TableStorage:
         table = self.open(uri)
         return -1 if table is None else table.version()
 
-    def create(self, uri: str, fields: list[Field], properties: Mapping[str, str], partition_by: list[str] | None = None) -> None:
+    def create(
+        self, uri: str, fields: list[Field], properties: Mapping[str, str], partition_by: list[str] | None = None
+    ) -> None:
         """Create an empty table unless it exists."""
         if self.open(uri) is None:
             DeltaTable.create(
@@ -150,7 +152,7 @@ def bronze_fields(table: Table) -> list[Field]:
     from deltalake.schema import ArrayType, PrimitiveType
 
     own = [_text(c.OP), Field(c.WINNER, PrimitiveType("boolean"))]
-    carried = [Field(c.CARRIED, ArrayType(PrimitiveType("string"), True))]
+    carried = [Field(c.CARRIED, ArrayType(PrimitiveType("string"), contains_null=True))]
     return origin_fields() + own + [value_field(col) for col in table.columns] + carried
 
 
@@ -163,6 +165,6 @@ def silver_fields(table: Table) -> list[Field]:
     own = [Field(c.DELETED, PrimitiveType("boolean"))]
     partial = [
         _text(c.BASE_POSITION), _text(c.DELETE_POSITION),
-        Field(c.COLUMN_POSITIONS, MapType(PrimitiveType("string"), PrimitiveType("string"), True)),
+        Field(c.COLUMN_POSITIONS, MapType(PrimitiveType("string"), PrimitiveType("string"), value_contains_null=True)),
     ]  # fmt: skip
     return keys + own + origin_fields() + rest + (partial if table.changes == "partial" else [])

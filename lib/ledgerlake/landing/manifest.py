@@ -60,7 +60,9 @@ class Manifest:
         """Read what :meth:`to_json` wrote."""
         data = json.loads(body)
         objects = tuple(
-            LandedObject(**{**o, "extracted_at": datetime.fromisoformat(o["extracted_at"]), "layout": tuple(o["layout"])})
+            LandedObject(
+                **{**o, "extracted_at": datetime.fromisoformat(o["extracted_at"]), "layout": tuple(o["layout"])}
+            )
             for o in data.pop("objects")
         )
         refused = tuple(RefusedObject(**r) for r in data.pop("refused"))

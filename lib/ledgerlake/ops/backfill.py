@@ -16,7 +16,9 @@ def days_between(first: date, last: date) -> list[date]:
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def backfill(open_workspace: Callable[[], Workspace], first: date, last: date, publish: Publish, progress: Callable[[], Progress]) -> Iterator[RunReport]:
+def backfill(
+    open_workspace: Callable[[], Workspace], first: date, last: date, publish: Publish, progress: Callable[[], Progress]
+) -> Iterator[RunReport]:
     """Yield each day's report; stops after the first day that failed or was blocked.
 
     A repeated backfill recognises finished days from control tables and goes on where it stopped.

@@ -109,11 +109,19 @@ class Loader:
         """Classify what Spark said: a full disk may pass, an unreadable object quarantines its batch."""
         text = str(error)
         if "No space left" in text:
-            raise TransientError("the disk is full", where=Where(table=manifest.table, batch_id=identity), then="free space and run again; the batch continues where it stopped") from error
+            raise TransientError(
+                "the disk is full",
+                where=Where(table=manifest.table, batch_id=identity),
+                then="free space and run again; the batch continues where it stopped",
+            ) from error
         culprit = next((o.source_name for o in manifest.objects if o.path in text), None)
         if culprit is None:
             raise error
-        problem = SourceError("the object cannot be read", where=Where(file=culprit, table=manifest.table, batch_id=identity), then="have it delivered again under a new name")
+        problem = SourceError(
+            "the object cannot be read",
+            where=Where(file=culprit, table=manifest.table, batch_id=identity),
+            then="have it delivered again under a new name",
+        )
         return self._quarantine_batch(manifest, identity, problem)
 
     def _release_table(self, name: str) -> None:
@@ -123,12 +131,22 @@ class Loader:
         if not ids:
             return
         table = self._w.table(name)
-        identity = release_batch_id(name, [f"{i}@{r['quarantined_at']}" for r in rows if (i := r["quarantine_id"]) in set(ids)], table.fingerprint)
+        identity = release_batch_id(
+            name,
+            [f"{i}@{r['quarantined_at']}" for r in rows if (i := r["quarantine_id"]) in set(ids)],
+            table.fingerprint,
+        )
         path = self._w.paths.quarantine()
         times = {r["object"]: r["extracted_at"] for r in rows}
-        batch = Batch(identity, "release", table, (), times, lambda spark: quarantine.raw_changes(spark, path, table, ids))
+        batch = Batch(
+            identity, "release", table, (), times, lambda spark: quarantine.raw_changes(spark, path, table, ids)
+        )
         with self._progress.step("release", name) as words:
-            self._w.control.append("releases", self._run_id, [{"quarantine_id": i, "table": name, "action": "released", "batch_id": identity} for i in ids])
+            self._w.control.append(
+                "releases",
+                self._run_id,
+                [{"quarantine_id": i, "table": name, "action": "released", "batch_id": identity} for i in ids],
+            )
             record = self._batches.load(batch).record
             self.records.append(record)
             words.append(in_words(record))
@@ -143,19 +161,30 @@ class Loader:
         session = self._w.spark().newSession()
         frame = quarantine.raw_changes(session, self._w.paths.quarantine(), table, [r["quarantine_id"] for r in held])
         ids = session.read.format("delta").load(self._w.paths.quarantine()).where("state = 'held'")
-        ready = frame.join(ids.selectExpr("quarantine_id", "object AS _object", "ordinal AS _ordinal", "op AS _op"), ["_object", "_ordinal", "_op"])
+        ready = frame.join(
+            ids.selectExpr("quarantine_id", "object AS _object", "ordinal AS _ordinal", "op AS _op"),
+            ["_object", "_ordinal", "_op"],
+        )
         for column in references:
             assert column.references is not None
-            parent = session.read.format("delta").load(self._w.paths.silver(column.references.table)).where("NOT _deleted")
+            parent = (
+                session.read.format("delta").load(self._w.paths.silver(column.references.table)).where("NOT _deleted")
+            )
             keys = parent.selectExpr(f"CAST(`{column.references.column}` AS STRING) AS `{column.name}`")
-            ready = ready.where(f"`{column.name}` IS NULL").unionByName(ready.join(keys, column.name, "left_semi").select(ready.columns))
+            ready = ready.where(f"`{column.name}` IS NULL").unionByName(
+                ready.join(keys, column.name, "left_semi").select(ready.columns)
+            )
         return {row["quarantine_id"] for row in ready.select("quarantine_id").distinct().collect()}
 
     def _parents_moved(self, table: Table, held: list[dict[str, Any]]) -> bool:
         """Say whether a parent was loaded after the rows were held: else nothing can have arrived."""
         parents = {c.references.table for c in table.columns if c.references}
         since = min(r["quarantined_at"] for r in held)
-        return any(b["recorded_at"] >= since and b["applied"] for p in parents for b in self._w.control.finished_batches(p).values())
+        return any(
+            b["recorded_at"] >= since and b["applied"]
+            for p in parents
+            for b in self._w.control.finished_batches(p).values()
+        )
 
 
 def own_columns(workspace: Workspace, table: Table, columns: dict[str, str]) -> dict[str, str]:

@@ -44,7 +44,9 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Say whether a run would change nothing."""
-        return not any(t.to_land or t.to_load or t.unpublished for t in self.tables) and all(m.rebuild == "not" for m in self.marts)
+        return not any(t.to_land or t.to_load or t.unpublished for t in self.tables) and all(
+            m.rebuild == "not" for m in self.marts
+        )
 
 
 def plan(workspace: Workspace, day: date) -> Plan:
@@ -78,5 +80,11 @@ def _mart_plans(workspace: Workspace, moved: set[str], published: bool) -> tuple
         whole = not published or any(i.partition is None for i in because)
         if because:
             rebuilt.add(mart.mart)
-        plans.append(MartPlan(mart.mart, "not" if not because else "whole" if whole else "by partition", tuple(i.name for i in because)))
+        plans.append(
+            MartPlan(
+                mart.mart,
+                "not" if not because else "whole" if whole else "by partition",
+                tuple(i.name for i in because),
+            )
+        )
     return tuple(plans)

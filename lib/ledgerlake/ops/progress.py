@@ -50,5 +50,7 @@ class Progress:
         finally:
             result = ", ".join(words) or "done"
             with self._lock:
-                self.steps.append(Step(stage, subject, round(time.monotonic() - started, 3), result, round(started - self._began, 3)))
+                self.steps.append(
+                    Step(stage, subject, round(time.monotonic() - started, 3), result, round(started - self._began, 3))
+                )
             self.listener(stage, subject, result)

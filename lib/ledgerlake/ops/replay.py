@@ -70,7 +70,9 @@ def _version_at(workspace: Workspace, uri: str, as_of: datetime | None, name: st
     commits = workspace.storage.commits(uri)
     found = [k.version for k in commits if as_of is None or k.at <= as_of]
     if not found:
-        raise NotFoundError("the table has no version at that moment", where=Where(table=name), then="see `ledgerlake history`")
+        raise NotFoundError(
+            "the table has no version at that moment", where=Where(table=name), then="see `ledgerlake history`"
+        )
     return max(found)
 
 
@@ -81,7 +83,9 @@ def _load(session: SparkSession, path: str, version: int) -> DataFrame:
 def _state(frame: DataFrame, table: Table) -> DataFrame:
     present = [n for n in table.column_names if n in frame.columns]
     values = ", ".join(f"`{n}`" for n in present)
-    return frame.selectExpr(*(f"`{k}`" for k in table.key), f"xxhash64({values}, {c.DELETED}, {c.POSITION}, {c.CHANGE_ID}) AS h")
+    return frame.selectExpr(
+        *(f"`{k}`" for k in table.key), f"xxhash64({values}, {c.DELETED}, {c.POSITION}, {c.CHANGE_ID}) AS h"
+    )
 
 
 def _measure(state: DataFrame) -> tuple[int, str]:

@@ -48,7 +48,9 @@ def run(workspace: Workspace, day: date, publish: Publish, progress: Progress | 
     progress = progress or Progress()
     started = workspace.now()
     key = RunKey(workspace.pipeline.name, day)
-    report = RunReport(f"run-{day.isoformat()}-{fingerprint([str(key), started])[:10]}", key, started, steps=progress.steps)
+    report = RunReport(
+        f"run-{day.isoformat()}-{fingerprint([str(key), started])[:10]}", key, started, steps=progress.steps
+    )
     try:
         if nothing_to_do(workspace, day):
             report.status, report.message = "unchanged", "nothing changed since this day was finished"

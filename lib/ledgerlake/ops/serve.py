@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +64,9 @@ class Server:
     def serve(self) -> str:
         """Publish what is new and return ``published``; raise GateBlocked where a gate says no."""
         builder = MartBuilder(self._w, self._run_id, self.inputs, self.last)
-        self._in_parallel([lambda t=t: self._judge_table(t) for t in self._w.pipeline.tables.values() if t.suite])
+        self._in_parallel([partial(self._judge_table, t) for t in self._w.pipeline.tables.values() if t.suite])
         for level in mart_order(self._w.pipeline):
-            self._in_parallel([lambda m=m: self._build_and_judge(builder, self._w.pipeline.mart(m)) for m in level])
+            self._in_parallel([partial(self._build_and_judge, builder, self._w.pipeline.mart(m)) for m in level])
         if self.verdict.blocked:
             message = "\n".join(self.verdict.blocked)
             self._record("blocked", builder, message)
@@ -77,7 +78,9 @@ class Server:
         with self._progress.step("publish", "snowflake") as words:
             outcome = self._publish(self._publication(builder))
             self.rows = dict(outcome.rows_by_table)
-            words.append(f"{outcome.status.replace('_', ' ')}, {sum(self.rows.values()):,} rows in {len(self.rows)} tables")
+            words.append(
+                f"{outcome.status.replace('_', ' ')}, {sum(self.rows.values()):,} rows in {len(self.rows)} tables"
+            )
         self._record("published", builder, "")
         return "published"
 
@@ -92,10 +95,16 @@ class Server:
         if version == (self.last["inputs"].get(table.table) if self.last else -1):
             return
         with self._progress.step("gate", table.table) as words:
-            batches = [b for b, r in self._w.control.finished_batches(table.table).items() if r["silver_version"] > self._since(table.table)]
+            batches = [
+                b
+                for b, r in self._w.control.finished_batches(table.table).items()
+                if r["silver_version"] > self._since(table.table)
+            ]
             among = ", ".join(literal(b) for b in batches) or "''"
             rows = silver_rows(self._w.spark().newSession(), self._w, table.table, version)
-            words.append(self._judge(table, rows.where(f"{c.BATCH_ID} IN ({among})"), version, table.key, set_aside=True))
+            words.append(
+                self._judge(table, rows.where(f"{c.BATCH_ID} IN ({among})"), version, table.key, set_aside=True)
+            )
 
     def _since(self, table: str) -> int:
         return int(self.last["inputs"].get(table, -1)) if self.last else -1
@@ -104,14 +113,21 @@ class Server:
         with self._progress.step("mart", mart.mart) as words:
             candidate = builder.build(mart)
             scope = candidate.scope
-            words.append("unchanged" if scope.empty else "rebuilt whole" if scope.whole else f"{len(scope.partitions)} partitions")
+            words.append(
+                "unchanged"
+                if scope.empty
+                else "rebuilt whole"
+                if scope.whole
+                else f"{len(scope.partitions)} partitions"
+            )
             if mart.suite and not scope.empty:
                 rows = builder.read(self._w.spark().newSession(), candidate, changed_only=True)
                 words.append(self._judge(mart, rows, candidate.version, mart.key, set_aside=False))
 
-    def _judge(self, owner: Table | Mart, rows: DataFrame, version: int, key: tuple[str, ...], *, set_aside: bool) -> str:
-        suite = self._w.pipeline.suite_of(owner)
-        result = evaluate(rows, suite)
+    def _judge(
+        self, owner: Table | Mart, rows: DataFrame, version: int, key: tuple[str, ...], *, set_aside: bool
+    ) -> str:
+        result = evaluate(rows, self._w.pipeline.suites[str(owner.suite)])
         gate = decide(result, rows_set_aside=set_aside)
         name = owner.table if isinstance(owner, Table) else owner.mart
         self.verdict.results[name] = result
@@ -128,11 +144,17 @@ class Server:
             }
             for k in result.checks
         ])  # fmt: skip
-        return {"pass": f"{len(result.checks)} checks passed", "warn": f"{len(gate.warnings)} warnings", "block": "blocked"}[gate.decision]
+        return {
+            "pass": f"{len(result.checks)} checks passed",
+            "warn": f"{len(gate.warnings)} warnings",
+            "block": "blocked",
+        }[gate.decision]
 
     def _is_personal(self, owner: Table | Mart, column: str) -> bool:
         """Say whether a key column may be personal: in the table, or in any input of the mart."""
-        tables = [owner] if isinstance(owner, Table) else [self._w.pipeline.tables[i.table] for i in owner.inputs if i.table]
+        tables = (
+            [owner] if isinstance(owner, Table) else [self._w.pipeline.tables[i.table] for i in owner.inputs if i.table]
+        )
         return any(k.name == column and k.pii != "none" for t in tables for k in t.columns)
 
     def _publication(self, builder: MartBuilder) -> Publication:
@@ -173,7 +195,9 @@ class Server:
 
     def _files(self, uri: str) -> tuple[Path | str, ...]:
         root = self._w.objects.uri
-        names = [i.path for i in self._w.objects.list(uri.removeprefix(root + "/") + "/") if i.path.endswith(".parquet")]
+        names = [
+            i.path for i in self._w.objects.list(uri.removeprefix(root + "/") + "/") if i.path.endswith(".parquet")
+        ]
         if not root.startswith("s3"):
             return tuple(Path(root) / n for n in names)
         if self._w.pipeline.spec.publication.external_stage:
@@ -189,7 +213,9 @@ class Server:
 
     def _record(self, status: str, builder: MartBuilder, reason: str) -> None:
         sql = self._w.pipeline.sql
-        marts = {n: {"version": k.version, "fingerprint": mart_fingerprint(k.mart, sql[n])} for n, k in builder.built.items()}
+        marts = {
+            n: {"version": k.version, "fingerprint": mart_fingerprint(k.mart, sql[n])} for n, k in builder.built.items()
+        }
         partitions = {n: "whole" if k.scope.whole else list(k.scope.partitions) for n, k in builder.built.items()}
         self._w.control.append("publications", self._run_id, [
             {

@@ -45,12 +45,20 @@ def trace_publication(workspace: Workspace, publication_id: str) -> Facts:
     records = [p for p in map(decoded, workspace.control.read("publications")) if p]
     found = [p for p in records if p["publication_id"] == publication_id]
     if not found:
-        raise NotFoundError("no such publication", where=Where(file=publication_id), then="`ledgerlake status` lists publications")
+        raise NotFoundError(
+            "no such publication", where=Where(file=publication_id), then="`ledgerlake status` lists publications"
+        )
     record = found[-1]
     before = [p for p in records if p["status"] == "published" and p["recorded_at"] < record["recorded_at"]]
     since = before[-1]["inputs"] if before else {}
     batches = [
-        {"batch_id": b["batch_id"], "table": b["table"], "read": b["read"], "applied": b["applied"], "objects": len(json.loads(b["objects"] or "[]"))}
+        {
+            "batch_id": b["batch_id"],
+            "table": b["table"],
+            "read": b["read"],
+            "applied": b["applied"],
+            "objects": len(json.loads(b["objects"] or "[]")),
+        }
         for b in workspace.control.finished_batches().values()
         if since.get(b["table"], -1) < (b["silver_version"] or 0) <= record["inputs"].get(b["table"], -1)
     ]
@@ -90,7 +98,11 @@ def _silver_trace(workspace: Workspace, table: Table, values: tuple[str, ...]) -
     bronze = session.read.format("delta").load(workspace.paths.bronze(table.table)).where(where)
     rows = bronze.orderBy(c.POSITION).limit(ROWS_MAX).collect()
     if not rows:
-        raise NotFoundError("no change of this key was ever loaded", where=Where(table=table.table), then="check the key; `ledgerlake quarantine list` may hold it")
+        raise NotFoundError(
+            "no change of this key was ever loaded",
+            where=Where(table=table.table),
+            then="check the key; `ledgerlake quarantine list` may hold it",
+        )
     current = session.read.format("delta").load(workspace.paths.silver(table.table)).where(where).first()
     changes = [_origin(workspace, table, row.asDict()) for row in rows]
     state = current.asDict() if current else {}
@@ -103,7 +115,9 @@ def _silver_trace(workspace: Workspace, table: Table, values: tuple[str, ...]) -
 
 def _origin(workspace: Workspace, table: Table, row: Facts) -> Facts:
     sources = {
-        o["path"]: o["source"] for b in workspace.control.finished_batches(table.table).values() for o in json.loads(b["objects"] or "[]")
+        o["path"]: o["source"]
+        for b in workspace.control.finished_batches(table.table).values()
+        for o in json.loads(b["objects"] or "[]")
     }
     return {
         "position": row[c.POSITION], "op": row.get(c.OP), "batch_id": row[c.BATCH_ID], "object": row[c.OBJECT],
@@ -115,13 +129,23 @@ def _mart_trace(workspace: Workspace, mart: Mart, values: tuple[str, ...]) -> Fa
     _same_length(mart.key, values, mart.mart)
     last = decoded(workspace.control.last_publication())
     if last is None or mart.mart not in last["marts"]:
-        raise NotFoundError("nothing of this mart is published yet", where=Where(table=mart.mart), then="run the pipeline")
+        raise NotFoundError(
+            "nothing of this mart is published yet", where=Where(table=mart.mart), then="run the pipeline"
+        )
     session = workspace.spark().newSession()
-    frame = session.read.format("delta").option("versionAsOf", last["marts"][mart.mart]["version"]).load(workspace.paths.mart(mart.mart))
+    frame = (
+        session.read.format("delta")
+        .option("versionAsOf", last["marts"][mart.mart]["version"])
+        .load(workspace.paths.mart(mart.mart))
+    )
     where = " AND ".join(f"CAST(`{k}` AS STRING) = {literal(v)}" for k, v in zip(mart.key, values, strict=True))
     row = frame.where(where).first()
     if row is None:
-        raise NotFoundError("the published mart has no such row", where=Where(table=mart.mart), then=f"give the key as {','.join(mart.key)}")
+        raise NotFoundError(
+            "the published mart has no such row",
+            where=Where(table=mart.mart),
+            then=f"give the key as {','.join(mart.key)}",
+        )
     found = row.asDict()
     return {
         "mart": mart.mart, "row": found, "publication_id": last["publication_id"], "run_id": last["run_id"],
@@ -139,7 +163,9 @@ def _table_inputs(workspace: Workspace, mart: Mart) -> list[Any]:
     return found
 
 
-def _contribution(workspace: Workspace, session: Any, mart: Mart, item: Any, row: Facts, versions: dict[str, int]) -> Facts:
+def _contribution(
+    workspace: Workspace, session: Any, mart: Mart, item: Any, row: Facts, versions: dict[str, int]
+) -> Facts:
     """Return the rows of one input that fall on the mart row: equal key columns, same partition."""
     table = workspace.table(item.name)
     rows = silver_rows(session, workspace, item.name, versions[item.name])
@@ -148,7 +174,11 @@ def _contribution(workspace: Workspace, session: Any, mart: Mart, item: Any, row
     if mart.partition_by and item.partition and mart.partition_by not in shared:
         kind = rows.selectExpr(f"{item.partition} AS p").dtypes[0][1]
         value = literal(str(row[mart.partition_by]))
-        tests.append(f"exists({item.partition}, p -> CAST(p AS STRING) = {value})" if kind.startswith("array") else f"CAST({item.partition} AS STRING) = {value}")
+        tests.append(
+            f"exists({item.partition}, p -> CAST(p AS STRING) = {value})"
+            if kind.startswith("array")
+            else f"CAST({item.partition} AS STRING) = {value}"
+        )
     matching = rows.where(" AND ".join(tests)) if tests else rows
     picked = matching.select(*table.key, *c.ORIGIN).orderBy(*table.key).limit(ROWS_MAX + 1).collect()
     return {
@@ -160,4 +190,8 @@ def _contribution(workspace: Workspace, session: Any, mart: Mart, item: Any, row
 
 def _same_length(key: tuple[str, ...], values: tuple[str, ...], name: str) -> None:
     if len(key) != len(values):
-        raise NotFoundError(f"the key has {len(key)} columns, {len(values)} given", where=Where(table=name), then=f"give --key {','.join(key)}")
+        raise NotFoundError(
+            f"the key has {len(key)} columns, {len(values)} given",
+            where=Where(table=name),
+            then=f"give --key {','.join(key)}",
+        )

@@ -61,7 +61,9 @@ class Publisher:
 
     def __init__(self, warehouse: Warehouse, declared: DeclaredTarget, clock: Clock) -> None:
         self._warehouse, self._clock = warehouse, clock
-        self._target = Target(declared.database, declared.schema_name, declared.bi_schema, external_stage=declared.external_stage)
+        self._target = Target(
+            declared.database, declared.schema_name, declared.bi_schema, external_stage=declared.external_stage
+        )
 
     def __call__(self, publication: Publication) -> PublishOutcome:
         """Send one publication."""

@@ -113,13 +113,12 @@ class LocalObjects:
                 if if_absent:
                     os.link(temporary, target)
                     return True
-                os.replace(temporary, target)
+                Path(temporary).replace(target)
                 return True
             except FileExistsError:
                 return False
             finally:
-                if os.path.exists(temporary):
-                    os.unlink(temporary)
+                Path(temporary).unlink(missing_ok=True)
         except OSError as error:
             raise storage_error(error, path) from error
 
@@ -157,9 +156,7 @@ class S3Objects:
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield every object under ``prefix`` in key order."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=self._key(prefix)
-        )
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._key(prefix))
         cut = len(self.prefix) + 1 if self.prefix else 0
         for page in pages:
             for item in page.get("Contents", []):
@@ -215,9 +212,7 @@ def open_store(location: str, client: Any = None) -> ObjectStore:
         return S3Objects(parts.netloc, parts.path.strip("/"), client)
     if parts.scheme in ("", "file"):
         return LocalObjects(Path(parts.path))
-    raise SourceError(
-        f"{parts.scheme}:// is not a storage ledgerlake knows", then="use a folder or s3://bucket/prefix"
-    )
+    raise SourceError(f"{parts.scheme}:// is not a storage ledgerlake knows", then="use a folder or s3://bucket/prefix")
 
 
 def content_hash(body: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from ledgerlake.errors import ConfigError
 
@@ -28,9 +28,7 @@ class Secrets(Protocol):
 class ReferencedSecrets:
     """Resolves ``env:`` from a mapping and ``secretsmanager:`` through a boto3 client."""
 
-    def __init__(
-        self, environment: Mapping[str, str] | None = None, client: object | None = None
-    ) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None, client: Any = None) -> None:
         self._environment = os.environ if environment is None else environment
         self._client = client
 
@@ -39,9 +37,7 @@ class ReferencedSecrets:
         if reference.startswith("env:"):
             name = reference.removeprefix("env:")
             if name not in self._environment:
-                raise ConfigError(
-                    f"the environment variable {name} is not set", then=f"export {name} and run again"
-                )
+                raise ConfigError(f"the environment variable {name} is not set", then=f"export {name} and run again")
             return self._environment[name]
         if reference.startswith("secretsmanager:"):
             return self._from_manager(reference.removeprefix("secretsmanager:"))
@@ -53,5 +49,5 @@ class ReferencedSecrets:
             import boto3
 
             self._client = boto3.client("secretsmanager")
-        text = str(self._client.get_secret_value(SecretId=name)["SecretString"])  # type: ignore[attr-defined]
+        text = str(self._client.get_secret_value(SecretId=name)["SecretString"])
         return str(json.loads(text)[field]) if field else text

@@ -87,7 +87,7 @@ def connector(parameters: Mapping[str, object]) -> Connect:
             opened = vendor.connect(**{"paramstyle": "qmark", **parameters})
         except (vendor.errors.Error, OSError) as error:
             raise _login_error(error) from None  # the vendor's text may quote the login
-        return cast(SnowflakeConnection, opened)
+        return cast("SnowflakeConnection", opened)
 
     return connect
 
@@ -102,9 +102,7 @@ class SnowflakeSettings(BaseModel):
     role: str
     warehouse: str
     database: str
-    private_key: str = Field(
-        description="reference to a PEM private key, e.g. secretsmanager:snowflake#key"
-    )
+    private_key: str = Field(description="reference to a PEM private key, e.g. secretsmanager:snowflake#key")
     private_key_passphrase: str | None = None
     login_timeout_s: int = Field(default=30, ge=1, le=600)
     network_timeout_s: int = Field(default=300, ge=1, le=7200)
@@ -113,9 +111,7 @@ class SnowflakeSettings(BaseModel):
     @classmethod
     def _only_references(cls, value: str | None) -> str | None:
         if value is not None and not is_reference(value):
-            raise ValueError(
-                "must be a reference (env:NAME or secretsmanager:ID#field), not the secret"
-            )
+            raise ValueError("must be a reference (env:NAME or secretsmanager:ID#field), not the secret")
         return value
 
     def parameters(self, secrets: Secrets, *, pipeline: str, run_id: str) -> dict[str, object]:
@@ -125,9 +121,7 @@ class SnowflakeSettings(BaseModel):
         history and cost reports lead back to the run. Raises :class:`ConfigError` for a bad key.
         """
         tag = json.dumps({"app": "ledgerlake", "pipeline": pipeline, "run": run_id}, sort_keys=True)
-        phrase = (
-            secrets.resolve(self.private_key_passphrase) if self.private_key_passphrase else None
-        )
+        phrase = secrets.resolve(self.private_key_passphrase) if self.private_key_passphrase else None
         return {
             "account": self.account,
             "user": self.user,
@@ -200,9 +194,7 @@ def statement_error(error: Exception, doing: str, where: Where) -> LedgerlakeErr
 def _login_error(error: Exception) -> LedgerlakeError:
     code = getattr(error, "errno", None) or type(error).__name__
     if is_transient(error):
-        return TransientError(
-            f"Snowflake cannot be reached (error {code})", then="run the same command again"
-        )
+        return TransientError(f"Snowflake cannot be reached (error {code})", then="run the same command again")
     return ConfigError(
         f"Snowflake refused the login (error {code})",
         then="check account, user, role and key in the environment",

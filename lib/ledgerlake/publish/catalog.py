@@ -29,15 +29,11 @@ def prepare(session: Session, target: Target, slices: tuple[TableSlice, ...]) ->
     for part in slices:
         name = bare(part.table)
         if name not in tables:
-            session.rows(
-                "create the table", create_table(target, part), where=Where(table=part.table)
-            )
+            session.rows("create the table", create_table(target, part), where=Where(table=part.table))
         else:
             _extend(session, target, part, tables[name])
         if list(views.get(name, ())) != [bare(c.name) for c in part.columns]:
-            session.rows(
-                "create the view", create_view(target, part), where=Where(table=part.table)
-            )
+            session.rows("create the view", create_view(target, part), where=Where(table=part.table))
 
 
 def create_schemas(session: Session, target: Target) -> None:
@@ -48,9 +44,7 @@ def create_schemas(session: Session, target: Target) -> None:
     except PublishError as error:
         if not is_missing(error.__cause__):
             raise
-        session.rows(
-            "create the database", f"CREATE DATABASE IF NOT EXISTS {quoted(target.database)}"
-        )
+        session.rows("create the database", f"CREATE DATABASE IF NOT EXISTS {quoted(target.database)}")
         present = set()
     for schema in (target.schema, target.bi_schema):
         if bare(schema) not in present:
@@ -85,9 +79,7 @@ def _existing(session: Session, target: Target, schema: str) -> dict[str, dict[s
         "WHERE TABLE_SCHEMA = ? ORDER BY TABLE_NAME, ORDINAL_POSITION"
     )
     found: dict[str, dict[str, str]] = {}
-    for table, column, kind, precision, scale in session.rows(
-        "read the catalog", sql, bare(schema)
-    ):
+    for table, column, kind, precision, scale in session.rows("read the catalog", sql, bare(schema)):
         digits = f"({precision},{scale})" if kind == "NUMBER" else ""
         found.setdefault(str(table).upper(), {})[str(column).upper()] = f"{kind}{digits}"
     return found

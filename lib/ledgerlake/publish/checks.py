@@ -14,9 +14,7 @@ def check(publication: Publication) -> None:
         raise PublishError("a publication needs an id", then="derive it from its Delta versions")
     tables = [bare(part.table) for part in publication.slices]
     if len(set(tables)) != len(tables):
-        raise PublishError(
-            "a table stands twice in one publication", then="give each table one slice"
-        )
+        raise PublishError("a table stands twice in one publication", then="give each table one slice")
     for part in publication.slices:
         _check_slice(part)
 
@@ -36,6 +34,4 @@ def _check_slice(part: TableSlice) -> None:
 
 
 def _refuse(part: TableSlice, what: str) -> None:
-    raise PublishError(
-        what, where=Where(table=part.table), then="correct the table's declaration or its slice"
-    )
+    raise PublishError(what, where=Where(table=part.table), then="correct the table's declaration or its slice")

@@ -39,9 +39,7 @@ def key_hash(rows: Iterable[Sequence[Key]], types: Sequence[str]) -> str:
     high = low = 0
     for row in rows:
         text = SEPARATOR.join(_text(v, t) for v, t in zip(row, types, strict=True))
-        digits = (
-            hashlib.md5(text.encode(), usedforsecurity=False).hexdigest().translate(DECIMAL_DIGITS)
-        )
+        digits = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest().translate(DECIMAL_DIGITS)
         high, low = high + int(digits[:HALF]), low + int(digits[HALF:])
     return f"{high}:{low}"
 
@@ -79,9 +77,7 @@ def snowflake_key_hash(keys: Sequence[str], types: Mapping[str, str]) -> str:
 
 def _checked(keys: Sequence[str]) -> Sequence[str]:
     if not keys:
-        raise PublishError(
-            "a table without a key cannot be verified", then="declare its key in the pipeline"
-        )
+        raise PublishError("a table without a key cannot be verified", then="declare its key in the pipeline")
     return keys
 
 
@@ -99,11 +95,7 @@ def _spark_text(key: str, type_name: str) -> str:
     if digits:
         # a cast to string may answer 0E-8; a number format never does
         return f"format_number(`{key}`, '{_decimal_format(digits[1])}')"
-    return (
-        f"cast(unix_micros(`{key}`) as string)"
-        if type_name == "timestamp"
-        else f"cast(`{key}` as string)"
-    )
+    return f"cast(unix_micros(`{key}`) as string)" if type_name == "timestamp" else f"cast(`{key}` as string)"
 
 
 def _decimal_format(scale: int) -> str:

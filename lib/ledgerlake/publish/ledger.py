@@ -32,9 +32,7 @@ COLUMNS = (
 def create(session: Session, target: Target) -> None:
     """Create the ledger where it is missing."""
     columns = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS)
-    session.rows(
-        "create the publication ledger", f"CREATE TABLE IF NOT EXISTS {_table(target)} ({columns})"
-    )
+    session.rows("create the publication ledger", f"CREATE TABLE IF NOT EXISTS {_table(target)} ({columns})")
 
 
 def holds(session: Session, target: Target, publication_id: str) -> bool:
@@ -57,9 +55,7 @@ def record(session: Session, target: Target, publication: Publication, at: datet
         f"WHERE NOT EXISTS (SELECT 1 FROM {known})"
     )
     if session.affected("record the publication", sql, *_values(publication, at)) != 1:
-        raise TransientError(
-            "another session recorded this publication", then="run the same command again"
-        )
+        raise TransientError("another session recorded this publication", then="run the same command again")
 
 
 def published(session: Session, target: Target, pipeline: str) -> list[LedgerRow]:

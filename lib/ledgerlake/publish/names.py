@@ -55,9 +55,7 @@ def decimal_digits(type_name: str) -> tuple[int, int] | None:
         return None
     precision, scale = int(found[1]), int(found[2])
     if not 1 <= precision <= DIGITS_MAX or scale > precision:
-        raise PublishError(
-            f"{type_name} is not a decimal Snowflake holds", then="declare decimal(1..38, 0..p)"
-        )
+        raise PublishError(f"{type_name} is not a decimal Snowflake holds", then="declare decimal(1..38, 0..p)")
     return precision, scale
 
 

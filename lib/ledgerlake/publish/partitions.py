@@ -19,9 +19,7 @@ def typed_value(text: str, type_name: str) -> object:
             return date.fromisoformat(text)
         return int(text) if type_name in ("integer", "bigint") else text
     except ValueError as error:
-        raise PublishError(
-            f"a partition value is no {type_name}", then="rebuild the slice"
-        ) from error
+        raise PublishError(f"a partition value is no {type_name}", then="rebuild the slice") from error
 
 
 def scopes(part: TableSlice) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -35,9 +35,7 @@ class Session:
         """Run a DML statement and return how many rows it changed."""
         return int(self._execute(doing, sql, binds, where).rowcount or 0)
 
-    def _execute(
-        self, doing: str, sql: str, binds: tuple[object, ...], where: Where
-    ) -> SnowflakeCursor:
+    def _execute(self, doing: str, sql: str, binds: tuple[object, ...], where: Where) -> SnowflakeCursor:
         cursor = self._connection.cursor()
         try:
             cursor.execute(sql, binds or None)

@@ -53,9 +53,7 @@ def load(session: Session, target: Target, part: TableSlice, staging: str, attem
         source = literal(f"file://{Path(file).absolute()}")  # PUT decodes no %20
         sql = f"PUT {source} {folder}/{ordinal} AUTO_COMPRESS = FALSE OVERWRITE = TRUE"
         session.rows("upload a file", sql, where=where)
-    session.rows(
-        "copy from the stage", f"COPY INTO {table} FROM {folder}/ {COPY_OPTIONS}", where=where
-    )
+    session.rows("copy from the stage", f"COPY INTO {table} FROM {folder}/ {COPY_OPTIONS}", where=where)
 
 
 def verify(session: Session, target: Target, part: TableSlice, staging: str) -> None:
@@ -90,21 +88,15 @@ def drop(session: Session, target: Target, staging: str) -> None:
 def _total(column: str, type_name: str) -> str:
     digits = decimal_digits(type_name)
     if digits is None:
-        raise PublishError(
-            f"a control total needs a decimal column, not {type_name}", where=Where(column=column)
-        )
+        raise PublishError(f"a control total needs a decimal column, not {type_name}", where=Where(column=column))
     # as text: a driver may hand an aggregate of decimals over as a float
     return f"TO_VARCHAR(COALESCE(SUM(CAST({quoted(column)} AS NUMBER(38,{digits[1]}))), 0))"
 
 
-def _require(
-    part: TableSlice, what: str, sent: object, held: object, column: str | None = None
-) -> None:
+def _require(part: TableSlice, what: str, sent: object, held: object, column: str | None = None) -> None:
     if sent != held:
         where = Where(table=part.table, column=column)
-        raise PublishError(
-            f"{what} differ: the lake has {sent}, staging holds {held}", where=where, then=RESEND
-        )
+        raise PublishError(f"{what} differ: the lake has {sent}, staging holds {held}", where=where, then=RESEND)
 
 
 def _outside(session: Session, part: TableSlice, table: str) -> int:
@@ -114,10 +106,7 @@ def _outside(session: Session, part: TableSlice, table: str) -> int:
     kind = part.type_of(part.partition_column)
     values = [typed_value(value, kind) for value in part.partitions]
     sql = f"SELECT DISTINCT {quoted(part.partition_column)} FROM {table}"
-    held = {
-        row[0]
-        for row in session.rows("list the staged partitions", sql, where=Where(table=part.table))
-    }
+    held = {row[0] for row in session.rows("list the staged partitions", sql, where=Where(table=part.table))}
     return len(held - set(values))
 
 

@@ -27,20 +27,14 @@ def _replace(session: Session, target: Target, part: TableSlice, staging: str) -
     where = Where(table=part.table)
     table = qualified(target.database, target.schema, part.table)
     for clause, binds in scopes(part):
-        session.affected(
-            "make room for the slice", f"DELETE FROM {table}{clause}", *binds, where=where
-        )
+        session.affected("make room for the slice", f"DELETE FROM {table}{clause}", *binds, where=where)
     columns = ", ".join(quoted(c.name) for c in part.columns)
     source = qualified(target.database, target.schema, staging)
     sql = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}"
     inserted = session.affected("insert the slice", sql, where=where)
     # counted again in place: a statement the network made the driver send twice shows here
     held = sum(
-        int(
-            session.rows(
-                "count the slice", f"SELECT COUNT(*) FROM {table}{clause}", *binds, where=where
-            )[0][0]
-        )
+        int(session.rows("count the slice", f"SELECT COUNT(*) FROM {table}{clause}", *binds, where=where)[0][0])
         for clause, binds in scopes(part)
     )
     if (inserted, held) != (part.expected_rows, part.expected_rows):

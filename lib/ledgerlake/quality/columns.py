@@ -86,9 +86,7 @@ def _condition_columns(expectation: Expectation) -> Set[str]:
     try:
         tree = sqlglot.parse_one(condition, dialect="spark")
     except sqlglot.errors.ParseError as error:
-        raise ConfigError(
-            "row_condition is not a Spark SQL expression", where=expectation.where
-        ) from error
+        raise ConfigError("row_condition is not a Spark SQL expression", where=expectation.where) from error
     if tree.find(exp.Query, exp.AggFunc, exp.Window):
         raise ConfigError(
             "row_condition looks beyond its row (query, aggregate or window)",

@@ -36,9 +36,7 @@ class Document:
     def fingerprint(self) -> str:
         """SHA-256 of the content: the layout of the file and the order of keys do not count."""
         # A decimal is marked, so that the number 1.5 and the string "1.5" differ.
-        canonical = json.dumps(
-            self.content, sort_keys=True, separators=(",", ":"), default=lambda d: {"#": str(d)}
-        )
+        canonical = json.dumps(self.content, sort_keys=True, separators=(",", ":"), default=lambda d: {"#": str(d)})
         return sha256(canonical.encode()).hexdigest()
 
 
@@ -84,9 +82,7 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not a number")
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_unrepeated, parse_float=Decimal, parse_constant=_no_constant
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_float=Decimal, parse_constant=_no_constant)
 
 
 def _starts(text: str, content: Mapping[str, object]) -> tuple[int, ...]:

@@ -19,9 +19,7 @@ def judge(plan: Plan, measured: Mapping[str, object], columns: Sequence[str]) ->
     return SuiteResult(plan.suite, checks, _count(measured[ROWS]))
 
 
-def _check(
-    expectation: Expectation, measured: Mapping[str, object], columns: Sequence[str]
-) -> CheckResult:
+def _check(expectation: Expectation, measured: Mapping[str, object], columns: Sequence[str]) -> CheckResult:
     shape = expectation.kind.shape
     if shape == "columns":
         observed = ", ".join(columns)
@@ -39,9 +37,7 @@ def _counted(expectation: Expectation, measured: Mapping[str, object]) -> CheckR
         _count(measured[alias(expectation, m)]) for m in ("total", "considered", "unexpected")
     )
     # No row to speak of: vacuously true, as in Great Expectations.
-    success = considered == 0 or (
-        Fraction(considered - unexpected, considered) >= Fraction(expectation.mostly)
-    )
+    success = considered == 0 or (Fraction(considered - unexpected, considered) >= Fraction(expectation.mostly))
     return CheckResult(expectation, success, total, total - considered, unexpected)
 
 

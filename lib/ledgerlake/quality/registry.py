@@ -83,9 +83,7 @@ _COLUMN = {"column": _TEXT}
 _PAIR = {"column_A": _TEXT, "column_B": _TEXT}
 _CONDITION = {"row_condition": _TEXT, "condition_parser": _one_of("spark")}
 _ROWS = {"mostly": _SHARE, **_CONDITION}
-_IGNORE_PAIR = {
-    "ignore_row_if": _one_of("both_values_are_missing", "either_value_is_missing", "neither")
-}
+_IGNORE_PAIR = {"ignore_row_if": _one_of("both_values_are_missing", "either_value_is_missing", "neither")}
 _IGNORE_LIST = {"ignore_row_if": _one_of("all_values_are_missing", "any_value_is_missing", "never")}
 
 
@@ -111,18 +109,12 @@ REGISTRY: Mapping[str, Kind] = {
     "expect_column_values_to_not_match_regex": _row({**_COLUMN, "regex": _TEXT}),
     "expect_column_value_lengths_to_be_between": _row(_COLUMN, _between(_COUNT)),
     "expect_column_value_lengths_to_equal": _row({**_COLUMN, "value": _COUNT}),
-    "expect_column_pair_values_a_to_be_greater_than_b": _row(
-        _PAIR, {"or_equal": _FLAG, **_IGNORE_PAIR}
-    ),
+    "expect_column_pair_values_a_to_be_greater_than_b": _row(_PAIR, {"or_equal": _FLAG, **_IGNORE_PAIR}),
     "expect_column_pair_values_to_be_equal": _row(_PAIR, _IGNORE_PAIR),
     "expect_column_values_to_be_unique": Kind("unique", _COLUMN, _ROWS),
-    "expect_compound_columns_to_be_unique": Kind(
-        "unique", {"column_list": _NAMES}, {**_IGNORE_LIST, **_ROWS}
-    ),
+    "expect_compound_columns_to_be_unique": Kind("unique", {"column_list": _NAMES}, {**_IGNORE_LIST, **_ROWS}),
     "expect_column_unique_value_count_to_be_between": _measured("distinct", _COLUMN, _COUNT),
-    "expect_column_proportion_of_unique_values_to_be_between": _measured(
-        "distinct", _COLUMN, _SHARE
-    ),
+    "expect_column_proportion_of_unique_values_to_be_between": _measured("distinct", _COLUMN, _SHARE),
     "expect_table_row_count_to_be_between": _measured("value", {}, _COUNT),
     "expect_table_row_count_to_equal": Kind("value", {"value": _COUNT}, _CONDITION),
     "expect_column_sum_to_be_between": _measured("value", _COLUMN, _BOUND),
@@ -130,7 +122,5 @@ REGISTRY: Mapping[str, Kind] = {
     "expect_column_min_to_be_between": _measured("value", _COLUMN, _BOUND),
     "expect_column_max_to_be_between": _measured("value", _COLUMN, _BOUND),
     "expect_column_to_exist": Kind("columns", _COLUMN, {"column_index": _COUNT}),
-    "expect_table_columns_to_match_set": Kind(
-        "columns", {"column_set": _NAMES}, {"exact_match": _FLAG}
-    ),
+    "expect_table_columns_to_match_set": Kind("columns", {"column_set": _NAMES}, {"exact_match": _FLAG}),
 }

@@ -44,9 +44,7 @@ def check_kwargs(document: Document, index: int, name: str, kwargs: object) -> N
             )
         absent = value is None and key in _NULLABLE
         if not absent and not accepted[key].accepts(value):
-            raise ConfigError(
-                f"{key} must be {accepted[key].wants}", where=document.where(index, key)
-            )
+            raise ConfigError(f"{key} must be {accepted[key].wants}", where=document.where(index, key))
     _check_bounds(document, index, name, kwargs)
     _check_condition(document, index, kwargs)
 
@@ -56,9 +54,7 @@ def _check_bounds(document: Document, index: int, name: str, kwargs: Mapping[str
         return
     low, high = parse_bound(kwargs.get("min_value")), parse_bound(kwargs.get("max_value"))
     if low is None and high is None:
-        raise ConfigError(
-            f"{name} needs min_value, max_value or both", where=document.where(index, "kwargs")
-        )
+        raise ConfigError(f"{name} needs min_value, max_value or both", where=document.where(index, "kwargs"))
     if low is not None and high is not None and not _ordered(low, high):
         raise ConfigError(
             "min_value and max_value must be of one kind, the smaller one first",

@@ -87,7 +87,7 @@ def _consequence(document: Document, index: int, meta: Mapping[str, object]) -> 
             "on_fail is warn, quarantine or block, and why is text",
             where=document.where(index, "ledgerlake"),
         )
-    return cast(OnFail, on_fail), why
+    return cast("OnFail", on_fail), why
 
 
 def _known(

@@ -76,9 +76,7 @@ def tiles(facts: RunFacts) -> tuple[Tile, ...]:
     changes = total(counts_of(record) for record in batches)
     tables = len({record["table"] for record in batches})
     return (
-        Tile(
-            "Changes read", count(changes.read), f"{plural(len(batches), 'batch')}, {plural(tables, 'table')}"
-        ),
+        Tile("Changes read", count(changes.read), f"{plural(len(batches), 'batch')}, {plural(tables, 'table')}"),
         Tile("Applied", count(changes.applied), "now in silver"),
         Tile("Superseded", count(changes.superseded), "a newer change was there"),
         Tile("Duplicate", count(changes.duplicate), "read before"),
@@ -121,12 +119,8 @@ def _checks(facts: RunFacts) -> Tile:
 def _published(facts: RunFacts) -> Tile:
     own = facts.publication
     if own is None or not own.is_served:
-        return Tile(
-            "Rows published", "0", "the last publication stays" if facts.served else "nothing served yet"
-        )
-    return Tile(
-        "Rows published", count(sum(own.rows.values())), f"in {plural(len(own.rows), 'mart')}", "good"
-    )
+        return Tile("Rows published", "0", "the last publication stays" if facts.served else "nothing served yet")
+    return Tile("Rows published", count(sum(own.rows.values())), f"in {plural(len(own.rows), 'mart')}", "good")
 
 
 def recent_runs(facts: RunFacts) -> tuple[RunMark, ...]:

@@ -60,9 +60,7 @@ def _bar(label: str, *rects: Markup) -> Markup:
 
 
 def _rect(class_: str, x: float, y: float, width: float, height: float) -> Markup:
-    return tag(
-        "rect", class_=class_, x=f"{x:.1f}", y=f"{y:.1f}", width=f"{width:.1f}", height=f"{height:.1f}"
-    )
+    return tag("rect", class_=class_, x=f"{x:.1f}", y=f"{y:.1f}", width=f"{width:.1f}", height=f"{height:.1f}")
 
 
 WIDTH, HEIGHT, TOP, BOTTOM = 210, 120, 16, 18  # of one currency's chart, in SVG units, about pixels
@@ -87,8 +85,7 @@ def books_chart(books: CurrencyBooks) -> Markup:
     zero, sized = heights(values, HEIGHT - TOP - BOTTOM)
     slot = WIDTH / len(books.days)
     days = [
-        _day(day, (sized[2 * i], sized[2 * i + 1]), (i * slot, slot), TOP + zero)
-        for i, day in enumerate(books.days)
+        _day(day, (sized[2 * i], sized[2 * i + 1]), (i * slot, slot), TOP + zero) for i, day in enumerate(books.days)
     ]
     line = tag("line", class_="axis", x1=0, x2=WIDTH, y1=f"{TOP + zero:.1f}", y2=f"{TOP + zero:.1f}")
     label = f"{books.currency}: due and settled on {len(books.days)} days"
@@ -108,9 +105,7 @@ def _day(day: DayBooks, sized: tuple[float, float], place: tuple[float, float], 
         _rect(name, x, zero - max(height, 0), width, abs(height))
         for name, x, height in zip(("due", "settled"), (middle - width - 1, middle + 1), sized, strict=True)
     ]
-    sign = (
-        "" if day.balanced else tag("text", "≠", class_="off", x=f"{middle:.1f}", y=11, text_anchor="middle")
-    )
+    sign = "" if day.balanced else tag("text", "≠", class_="off", x=f"{middle:.1f}", y=11, text_anchor="middle")
     return tag("g", tag("title", _day_in_words(day)), *bars, sign)
 
 

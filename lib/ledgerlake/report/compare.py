@@ -52,8 +52,6 @@ def _changes(
             yield RowChange("changed", key, differing)
 
 
-def _differing(
-    old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]
-) -> dict[str, tuple[Any, Any]]:
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> dict[str, tuple[Any, Any]]:
     pairs = {name: (old.get(name), new.get(name)) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

@@ -79,9 +79,7 @@ def finding(check: CheckResult) -> str:
 def sample_keys(recorded: str) -> tuple[str, ...]:
     """Return some failing keys in words, from the JSON the control table keeps."""
     keys = json.loads(recorded)
-    shown = [
-        ", ".join(f"{n} {NONE if v is None else v}" for n, v in key.items()) for key in keys[:KEYS_SHOWN]
-    ]
+    shown = [", ".join(f"{n} {NONE if v is None else v}" for n, v in key.items()) for key in keys[:KEYS_SHOWN]]
     more = len(keys) - KEYS_SHOWN
     return (*filter(None, shown), *([f"and {more} more"] if more > 0 else []))
 

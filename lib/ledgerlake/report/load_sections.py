@@ -13,9 +13,7 @@ _COUNTS = [Column(name.capitalize(), "number") for name in ("read", *FATES, "hel
 
 def legend(*names: str) -> Markup:
     """Return what the colours mean."""
-    swatch = (
-        '<svg viewBox="0 0 10 10" aria-hidden="true"><rect class="{}" width="10" height="10" rx="2"/></svg>'
-    )
+    swatch = '<svg viewBox="0 0 10 10" aria-hidden="true"><rect class="{}" width="10" height="10" rx="2"/></svg>'
     return tag("ul", *(tag("li", Markup(swatch.format(n)), n) for n in names), class_="legend")
 
 
@@ -126,8 +124,6 @@ def steps(found: tuple[StepRow, ...]) -> Markup:
         Column("", "number"),
         Column("Result"),
     ]
-    rows = [
-        (s.stage, s.subject, duration_bar(s.seconds, longest), duration(s.seconds), s.result) for s in found
-    ]
+    rows = [(s.stage, s.subject, duration_bar(s.seconds, longest), duration(s.seconds), s.result) for s in found]
     note = "In the order they ended; tables are worked on side by side, so times may overlap."
     return section("Steps", table(columns, rows, "Steps"), note=note)

@@ -72,9 +72,7 @@ def _top_reasons(table: str, rows: list[Record], run_id: str) -> list[Quarantine
     reasons = Counter((row["state"], reason) for row in rows for reason in row["reasons"])
     shown = sorted(reasons, key=lambda key: (-reasons[key], key))
     top, others = shown[:REASONS_SHOWN], shown[REASONS_SHOWN:]
-    lines = [
-        _reason_row(table, state, reason, _having(rows, {(state, reason)}), run_id) for state, reason in top
-    ]
+    lines = [_reason_row(table, state, reason, _having(rows, {(state, reason)}), run_id) for state, reason in top]
     if others:
         words = plural(len(others), "further reason")
         lines.append(_reason_row(table, "", words, _having(rows, set(others)), run_id))

@@ -79,10 +79,7 @@ def publication(found: PublicationSection | None) -> Markup:
         Column("Mart"), Column("Partitions rebuilt"), Column("Rows sent", "number"),
         Column("Delta version", "number"),
     ]  # fmt: skip
-    rows = [
-        (m.mart, _partitions(m), NONE if m.rows is None else count(m.rows), f"v{m.version}")
-        for m in found.marts
-    ]
+    rows = [(m.mart, _partitions(m), NONE if m.rows is None else count(m.rows), f"v{m.version}") for m in found.marts]
     inputs = ", ".join(
         f"{name} v{version}" if version >= 0 else f"{name} (not yet there)" for name, version in found.inputs
     )
@@ -122,11 +119,7 @@ def reconciliation(found: Reconciliation | None) -> Markup:
 
 def _figure(books: CurrencyBooks) -> Markup:
     off = len(books.out_of_balance)
-    state = (
-        tag("span", f"≠ {plural(off, 'day')}", class_="no")
-        if off
-        else tag("span", "✓ in balance", class_="yes")
-    )
+    state = tag("span", f"≠ {plural(off, 'day')}", class_="no") if off else tag("span", "✓ in balance", class_="yes")
     peak = max(max(abs(day.due), abs(day.settled)) for day in books.days)
     name = tag("span", tag("strong", books.currency), f" up to {money(peak, books.currency)}")
     return tag("figure", tag("figcaption", name, state), books_chart(books))

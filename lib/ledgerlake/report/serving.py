@@ -23,9 +23,7 @@ BOOK_COLUMNS = frozenset({
 })  # fmt: skip
 
 
-def publication_section(
-    own: PublicationRecord | None, served: PublicationRecord | None
-) -> PublicationSection | None:
+def publication_section(own: PublicationRecord | None, served: PublicationRecord | None) -> PublicationSection | None:
     """Return the run's own publication, else the one that stays served, else None."""
     record = own or served
     if record is None:
@@ -43,9 +41,7 @@ def _sentence(record: PublicationRecord, *, is_own: bool) -> str:
     if not record.is_served:
         return "These versions are candidates: no reader sees them, here or in Snowflake."
     when = f"{moment(record.at)} for {record.logical_date}"
-    return (
-        f"Published by this run at {when}." if is_own else f"Served since {when}; this run left it as it is."
-    )
+    return f"Published by this run at {when}." if is_own else f"Served since {when}; this run left it as it is."
 
 
 def _mart(record: PublicationRecord, name: str) -> PublishedMart:

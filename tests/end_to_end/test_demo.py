@@ -1,0 +1,82 @@
+"""The demo's story, as its user sees it, and the questions that can be asked afterwards."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from project import Project
+
+Demo = tuple[Project, str]
+SQL = "SELECT {} FROM FINANCE.LEDGERBOX_BI.{}"
+
+
+def chapters(printed: str) -> dict[str, str]:
+    """Return the demo's output by chapter title."""
+    parts = re.split(r"^▍", printed, flags=re.M)[1:]
+    return {part.split(" · ")[0].strip(): part for part in parts}
+
+
+def test_a_repeated_day_changes_nothing(demo: Demo) -> None:
+    assert "unchanged" in chapters(demo[1])["Day 2 again"]
+
+
+def test_a_bad_delivery_is_blocked_and_the_last_good_day_stays_served(demo: Demo) -> None:
+    chapter = chapters(demo[1])["Day 3"]
+    assert "blocked" in chapter and "rpt_reconciliation" in chapter
+    assert "2026-03-03" in chapter and "│       2026-03-04" not in chapter
+
+
+def test_the_corrected_delivery_is_published_and_balances_to_the_cent(demo: Demo) -> None:
+    chapter = chapters(demo[1])["Day 3, corrected"]
+    assert "published" in chapter and "balanced" in chapter and "2026-03-04" in chapter
+
+
+def test_one_settlement_is_traced_to_its_source(demo: Demo) -> None:
+    chapter = chapters(demo[1])["Trace"]
+    assert "settlement row ← batch b-" in chapter and "settlements" in chapter
+
+
+def test_the_report_that_is_named_exists(demo: Demo) -> None:
+    path = Path(demo[1].split("report: ")[-1].strip().replace("\n", ""))
+    assert path.is_file() and "<svg" in path.read_text()
+
+
+def test_every_batch_is_accounted_for(demo: Demo) -> None:
+    batches = demo[0].ask("status", "--last", "50")["batches"]
+    assert len(batches) > 20
+    facts = [demo[0].ask("trace", "--batch-id", b["batch_id"])["counts"] for b in batches[:3]]
+    assert all(f["read"] == f["applied"] + f["superseded"] + f["duplicate"] + f["quarantined"] for f in facts)
+
+
+def test_a_new_column_was_added_and_recorded(demo: Demo) -> None:
+    rows = demo[0].ask("trace", "--table", "transactions", "--key", "tx_0000000001")
+    assert "channel" in rows["current"]
+
+
+def test_a_publication_leads_to_run_versions_checks_and_batches(demo: Demo) -> None:
+    served = demo[0].ask("status")["served"]
+    facts = demo[0].ask("trace", "--publication", served)
+    assert facts["run_id"] and facts["config_fingerprint"] and facts["delta_versions"]["rpt_reconciliation"] >= 0
+    assert all(c["success"] for c in facts["checks"]) and facts["batches"]
+
+
+def test_malformed_rows_wait_in_quarantine_with_their_reason(demo: Demo) -> None:
+    reasons = {r["reason"] for r in demo[0].ask("quarantine", "list")["rows"]}
+    assert {"record: unknown Op", "record: wrong number of columns, or not CSV", "merchant_id: null"} <= reasons
+
+
+def test_snowflake_and_the_lake_hold_the_same_rows(demo: Demo) -> None:
+    counted = demo[0].ask("sql", SQL.format("count(*) AS N", "FCT_TRANSACTIONS"))
+    traced = demo[0].ask("trace", "--publication", demo[0].ask("status")["served"])
+    assert counted[0]["N"] >= traced["rows_published"]["fct_transactions"] > 0
+
+
+def test_silver_equals_its_rebuild_from_bronze(demo: Demo) -> None:
+    found = demo[0].ask("verify", "transactions")
+    assert found["equal"] and found["live_rows"] > 100
+
+
+def test_writing_sql_is_refused(demo: Demo) -> None:
+    done = demo[0].command("sql", "DROP TABLE FINANCE.LEDGERBOX.FCT_REFUNDS", expect=2)
+    assert "Error" in done.stderr
