@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 from house import ACCOUNTS, PAYMENTS, SOURCES, House, cdc, counts, rows_of
 from ledgerlake.errors import SourceError
 
+PARQUET = SOURCES.replace("{sequence_column: seq}", "{format: parquet}")
 FOLDER = "db/public/accounts/"
 FIRST, SECOND = FOLDER + "20260301-100000000.csv", FOLDER + "20260301-110000000.csv"
 
@@ -82,3 +87,30 @@ def test_a_truncated_file_is_refused_and_its_neighbour_is_loaded(bank: House) ->
     assert counts(record) == {"read": 1, "applied": 1}
     [refused] = bank.workspace().logs["accounts"].all()[0].refused
     assert refused.reason == "the file ends in the middle of a line (truncated)"
+
+
+def as_parquet(**columns: object) -> bytes:
+    sink = BytesIO()
+    pq.write_table(pa.table({"Op": ["I"], **columns}), sink)
+    return sink.getvalue()
+
+
+def test_a_type_that_changes_within_one_delivery_stops_its_table_and_no_other(house: House) -> None:
+    bank = house.declare(PARQUET, ACCOUNTS, PAYMENTS)
+    account = {"account_id": ["a1"], "currency": ["EUR"], "balance": ["1.00"]}
+    bank.deliver(FIRST.replace("csv", "parquet"), as_parquet(**account, owner=pa.array([1], pa.date32())))
+    bank.deliver(SECOND.replace("csv", "parquet"), as_parquet(**account, owner=[True]))
+    bank.deliver("db/public/payments/20260301-110000000.parquet", as_parquet(payment_id=["p1"], account_id=[None], amount=["5.00"]))
+
+    bank.load(expect=lambda failures: [f.subject for f in failures] in ([], ["accounts"]))
+
+    assert bank.reasons("payments") == ["account_id: null"]
+
+
+def test_a_pipeline_may_bear_the_name_of_a_folder_of_the_lake(house: House) -> None:
+    house.name = "landing"
+    bank = house.declare(SOURCES.replace("pipeline: bank", "pipeline: landing"), ACCOUNTS)
+
+    [record] = bank.deliver(FIRST, cdc("I,a1,Ann,EUR,1.00,10")).load()
+
+    assert counts(record) == {"read": 1, "applied": 1}

@@ -11,6 +11,8 @@ import typer
 from rich.status import Status
 
 from ledgerlake.cli.context import Context
+from ledgerlake.cli.looking import show_facts
+from ledgerlake.cli.submitting import submit
 from ledgerlake.errors import ConfigError
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.backfill import backfill
@@ -93,11 +95,9 @@ def submit_command(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="follow the job until it ends")] = True,
 ) -> None:
     """Run the same on EMR Serverless: a job that starts, works and ends; nothing runs in between."""
-    from ledgerlake.cli.submitting import submit
-
     own: Context = context.obj
     answer = submit(own, pipeline, _dates(day, first, last), generation, wait)
-    own.answer(answer, lambda: own.console.print(answer))
+    own.answer(answer, lambda: show_facts(own, answer))
 
 
 def _dates(day: datetime | None, first: datetime | None, last: datetime | None) -> tuple[date, date]:

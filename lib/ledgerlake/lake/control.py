@@ -78,12 +78,8 @@ class ControlTables:
         """Return this pipeline's records in the order they were written; read once per process."""
         with self._lock:
             if name not in self._cache:
-                table = self._storage.open(self._paths.control(name))
-                rows = (
-                    table.to_pyarrow_table(filters=[("pipeline", "=", self._paths.pipeline)]).to_pylist()
-                    if table
-                    else []
-                )
+                table = self._storage.rows(self._paths.control(name), f"pipeline = '{self._paths.pipeline}'")
+                rows = table.to_pylist() if table else []
                 self._cache[name] = sorted(rows, key=lambda r: r["recorded_at"])
             return list(self._cache[name])
 

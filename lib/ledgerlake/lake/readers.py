@@ -83,7 +83,7 @@ def published_version(workspace: Workspace, mart: str, publication_id: str | Non
             "no publication serves the mart yet",
             where=Where(table=mart),
             then=f"run `ledgerlake run {workspace.pipeline.name}`; if its last run was blocked,"
-            " `ledgerlake runs` says why",
+            " `ledgerlake status` says why",
         )
     return record.marts[mart]
 
@@ -97,13 +97,13 @@ def read_published(workspace: Workspace, mart: str, publication_id: str | None =
     uri = workspace.paths.mart(mart)
     if publication_id is not None:
         _check_retained(workspace, mart, version)
-    table = workspace.storage.open(uri, version)
-    if table is None:
-        raise _gone(mart, version)
     try:
-        return table.to_pyarrow_table()
+        table = workspace.storage.rows(uri, version=version)
     except FileNotFoundError as error:  # its log is kept for longer than its files
         raise _gone(mart, version) from error
+    if table is None:
+        raise _gone(mart, version)
+    return table
 
 
 def history(workspace: Workspace, table_or_mart: str) -> list[HistoryEntry]:
@@ -147,7 +147,7 @@ def _named(workspace: Workspace, publication_id: str) -> PublicationRecord:
     if not found:
         raise NotFoundError(
             f"no publication {publication_id!r} was ever served",
-            then="`ledgerlake runs` lists the runs and their publications",
+            then="`ledgerlake status` lists the runs and their publications",
         )
     return found[-1]
 
@@ -161,7 +161,7 @@ def _gone(mart: str, version: int) -> NotFoundError:
     return NotFoundError(
         f"version {version} is no longer in the lake",
         where=Where(table=mart),
-        then="retention removed it; `ledgerlake replay` rebuilds the mart from bronze",
+        then="retention removed it; `ledgerlake verify` rebuilds the mart from bronze",
     )
 
 

@@ -221,11 +221,9 @@ def object_paths(record: dict[str, Any]) -> list[str]:
 
 def open_quarantine(workspace: Workspace, table: str | None = None) -> list[dict[str, Any]]:
     """Return rows still in quarantine, newest state each, read without Spark."""
-    delta = workspace.storage.open(workspace.paths.quarantine())
-    if delta is None:
-        return []
-    filters = [("table", "=", table)] if table else None
-    return quarantine.open_rows(delta.to_pyarrow_table(filters=filters).to_pylist(), workspace.control.read("releases"))
+    where = f"\"table\" = '{table}'" if table else "true"
+    rows = workspace.storage.rows(workspace.paths.quarantine(), where)
+    return quarantine.open_rows(rows.to_pylist(), workspace.control.read("releases")) if rows else []
 
 
 def requested(workspace: Workspace) -> set[str]:

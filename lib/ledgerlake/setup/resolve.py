@@ -33,7 +33,7 @@ def resolve(tools: Path, coordinates: Sequence[str]) -> list[Path]:
     )  # fmt: skip
     (ivy / "resolve.log").write_text(done.stdout, encoding="utf-8")
     if done.returncode:
-        raise _failure(done.stdout, ivy / "resolve.log")
+        raise failure_of(done.stdout, ivy / "resolve.log")
     return sorted((ivy / "jars").glob("*.jar"))
 
 
@@ -81,7 +81,8 @@ def _environment(tools: Path) -> dict[str, str]:
     return os.environ | {"JAVA_HOME": home, "SPARK_HOME": str(pyspark_home()), "PYSPARK_PYTHON": sys.executable}
 
 
-def _failure(output: str, log: Path) -> LedgerlakeError:
+def failure_of(output: str, log: Path) -> LedgerlakeError:
+    """Return the error that says what Ivy's ``output`` means; it is kept whole in ``log``."""
     if "PKIX" in output:
         return TerminalError(
             "the Maven repository's certificate is not trusted",
