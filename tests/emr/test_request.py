@@ -6,6 +6,7 @@ import re
 import shlex
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from emr.service import DAY, PRODUCTION
 from ledgerlake.emr.request import start_request
@@ -13,7 +14,7 @@ from ledgerlake.emr.request import start_request
 RANGE = replace(DAY, last=date(2026, 3, 31))
 
 
-def settings_of(request: dict) -> dict[str, str]:  # type: ignore[type-arg]
+def settings_of(request: dict[str, Any]) -> dict[str, str]:
     words = shlex.split(request["jobDriver"]["sparkSubmit"]["sparkSubmitParameters"])
     assert words[::2] == ["--conf"] * (len(words) // 2)
     return dict(word.split("=", 1) for word in words[1::2])
@@ -48,6 +49,15 @@ def test_driver_and_executors_use_the_shipped_python() -> None:
 
 def test_settings_of_the_environment_win() -> None:
     assert settings_of(start_request(PRODUCTION, DAY))["spark.executor.memory"] == "8g"
+
+
+def test_a_setting_with_blanks_stays_one_word() -> None:
+    assert PRODUCTION.emr is not None
+    blanks = PRODUCTION.emr.model_copy(update={"settings": {"spark.driver.extraJavaOptions": "-Da=1 -Db=2"}})
+
+    settings = settings_of(start_request(PRODUCTION.model_copy(update={"emr": blanks}), DAY))
+
+    assert settings["spark.driver.extraJavaOptions"] == "-Da=1 -Db=2"
 
 
 def test_the_token_is_one_that_the_service_accepts() -> None:

@@ -9,14 +9,13 @@ from decimal import Decimal
 import boto3
 import pytest
 from botocore.config import Config
-from moto.server import ThreadedMotoServer
-
 from emr.service import DAY, EMR, PRODUCTION, Waiting
 from ledgerlake.config.models import Environment
 from ledgerlake.emr.client import BotoEmrServerless, parse_job_run, service_error
 from ledgerlake.emr.cost import Utilization, cost_usd
 from ledgerlake.emr.submit import submit
 from ledgerlake.errors import ConfigError, LedgerlakeError, NotFoundError, TerminalError, TransientError
+from moto.server import ThreadedMotoServer
 
 
 def boto_client(endpoint: str) -> object:

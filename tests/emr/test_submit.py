@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-
 from emr.service import DAY, EMR, PRODUCTION, Service, Waiting
 from ledgerlake.emr.client import JobRun
 from ledgerlake.emr.request import Job

@@ -40,7 +40,10 @@ def test_jars_lead_the_class_path_so_that_the_archive_covers_them(tools: Path) -
 
 
 def test_jars_for_s3_come_last_and_only_where_the_lake_is_there(tools: Path) -> None:
-    without, with_s3 = launch_environment(tools, driver_memory="2g"), launch_environment(tools, driver_memory="2g", s3=True)
+    without, with_s3 = (
+        launch_environment(tools, driver_memory="2g"),
+        launch_environment(tools, driver_memory="2g", s3=True),
+    )
 
     assert with_s3["PYSPARK_SUBMIT_ARGS"] == without["PYSPARK_SUBMIT_ARGS"]
     assert without["SPARK_DIST_CLASSPATH"] == ""
@@ -63,6 +66,7 @@ def test_before_set_up_nothing_is_claimed(tmp_path: Path) -> None:
     assert option(found["PYSPARK_SUBMIT_ARGS"], "--driver-java-options") == "-Dx=1"
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @pytest.mark.skipif(not ssl.create_default_context().get_ca_certs(), reason="this machine trusts nobody")
 def test_java_is_given_the_authorities_this_machine_trusts(tmp_path: Path) -> None:
     options = trust_options(tmp_path)

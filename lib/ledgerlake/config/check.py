@@ -35,25 +35,14 @@ def check_pipeline(pipeline: Pipeline) -> list[ConfigError]:
     return findings
 
 
-def table_order(pipeline: Pipeline) -> list[list[str]]:
-    """Return tables in levels: parents before the tables that reference them."""
-    return _levels({t.table: _parents(t) for t in pipeline.tables.values()})
+def table_graph(pipeline: Pipeline) -> dict[str, set[str]]:
+    """Return each table with the tables that it references: its parents load first."""
+    return {t.table: _parents(t) for t in pipeline.tables.values()}
 
 
-def mart_order(pipeline: Pipeline) -> list[list[str]]:
-    """Return marts in levels: inputs before the marts built from them."""
-    return _levels({m.mart: {i.mart for i in m.inputs if i.mart} for m in pipeline.spec.marts})
-
-
-def _levels(graph: dict[str, set[str]]) -> list[list[str]]:
-    sorter = TopologicalSorter(graph)
-    sorter.prepare()
-    levels = []
-    while sorter.is_active():
-        ready = sorted(sorter.get_ready())
-        levels.append(ready)
-        sorter.done(*ready)
-    return levels
+def mart_graph(pipeline: Pipeline) -> dict[str, set[str]]:
+    """Return each mart with the marts that it is built from."""
+    return {m.mart: {i.mart for i in m.inputs if i.mart} for m in pipeline.spec.marts}
 
 
 def _parents(table: Table) -> set[str]:
@@ -157,9 +146,9 @@ def _check_cycles(pipeline: Pipeline, document: Document) -> Iterator[ConfigErro
                     where=document.where("marts", index, "inputs", number),
                     then="declare it",
                 )
-    for what, order in (("references of tables", table_order), ("inputs of marts", mart_order)):
+    for what, graph in (("references of tables", table_graph(pipeline)), ("inputs of marts", mart_graph(pipeline))):
         try:
-            order(pipeline)
+            TopologicalSorter(graph).prepare()
         except CycleError as error:
             yield ConfigError(
                 f"the {what} form a cycle: {' → '.join(error.args[1])}", where=document.where("marts"), then="break it"
@@ -169,7 +158,7 @@ def _check_cycles(pipeline: Pipeline, document: Document) -> Iterator[ConfigErro
 def _check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:
     schema: dict[str, dict[str, str]] = {t.table: _silver_schema(t) for t in pipeline.tables.values()}
     by_name = {m.mart: (n, m) for n, m in enumerate(pipeline.spec.marts)}
-    for name in (n for level in mart_order(pipeline) for n in level):
+    for name in TopologicalSorter(mart_graph(pipeline)).static_order():
         index, mart = by_name[name]
         findings = [*_check_mart(pipeline, mart, schema, document, index)]
         yield from findings

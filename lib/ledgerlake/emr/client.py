@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -29,7 +29,7 @@ class JobRun:
     attempt: int = 1
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    billed: Utilization = Utilization()
+    billed: Utilization = field(default_factory=Utilization)
 
     @property
     def has_ended(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -106,4 +105,9 @@ def _submit_parameters(environment: str, package: str, emr: EmrSettings) -> str:
         f"{driver}.LEDGERLAKE_PROJECT": "project",
         "spark.speculation": "false",
     } | emr.settings
-    return " ".join(f"--conf {shlex.quote(f'{key}={value}')}" for key, value in settings.items())
+    return " ".join(f"--conf {_word(f'{key}={value}')}" for key, value in settings.items())
+
+
+def _word(text: str) -> str:
+    """Quote only what a blank would split: the service's examples leave all else bare."""
+    return f'"{text}"' if " " in text else text

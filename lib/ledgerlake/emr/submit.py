@@ -83,6 +83,8 @@ def _succeeded(emr: EmrSettings, job_run: JobRun) -> JobRun:
         return job_run
     logs = f"{emr.log_uri.rstrip('/')}/applications/{emr.application_id}/jobs/{job_run.job_run_id}/"
     raise TerminalError(
-        f"job run {job_run.job_run_id} ended {job_run.state} in attempt {job_run.attempt}: {job_run.details}".rstrip(": "),
+        f"job run {job_run.job_run_id} ended {job_run.state} in attempt {job_run.attempt}: {job_run.details}".rstrip(
+            ": "
+        ),
         then=f"read the driver's log below {logs}; after the repair submit with a higher --attempt",
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
-from ledgerlake.config.check import table_order
+from ledgerlake.config.check import table_graph
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core.accounting import Counts
 from ledgerlake.core.identity import batch_id, release_batch_id
@@ -19,6 +19,7 @@ from ledgerlake.lake.drift import added_columns, missing_columns
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.landing.manifest import Manifest
 from ledgerlake.ops.extract import Failure
+from ledgerlake.ops.parallel import run_graph
 from ledgerlake.ops.progress import Progress
 
 
@@ -32,31 +33,19 @@ class Loader:
 
     def load_all(self) -> list[Failure]:
         """Load table by table in the order of references; return the tables that stopped."""
-        failures: list[Failure] = []
-        for level in table_order(self._w.pipeline):
-            todo = [name for name in level if unfinished(self._w, name)]
-            failures += self._in_parallel(todo, self._load_table)
-        return failures
+        return self._each_table(self._load_table)
 
     def release_all(self) -> list[Failure]:
         """Retry held rows whose parents have arrived, and rows that somebody asked to release."""
-        failures: list[Failure] = []
-        for level in table_order(self._w.pipeline):
-            failures += self._in_parallel(level, self._release_table)
-        return failures
+        return self._each_table(self._release_table)
 
-    def _in_parallel(self, names: list[str], work: Any) -> list[Failure]:
-        if not names:
-            return []
-        with ThreadPoolExecutor(self._w.environment.spark.table_threads, "table") as pool:
-            futures = {name: pool.submit(work, name) for name in names}
+    def _each_table(self, work: Callable[[str], None]) -> list[Failure]:
+        threads = self._w.environment.spark.table_threads
         failures = []
-        for name, future in futures.items():
-            error = future.exception()
-            if isinstance(error, (SourceError, TransientError, AccountingError)):
-                failures.append(Failure(name, error))
-            elif error is not None:
+        for name, error in run_graph(table_graph(self._w.pipeline), work, threads).items():
+            if not isinstance(error, (SourceError, TransientError, AccountingError)):
                 raise error
+            failures.append(Failure(name, error))
         return failures
 
     def _load_table(self, name: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ledgerlake
-from ledgerlake.config.check import mart_order
+from ledgerlake.config.check import mart_graph
 from ledgerlake.config.models import Mart, Table
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import publication_id
@@ -26,6 +25,7 @@ from ledgerlake.errors import GateBlocked, SourceError, Where
 from ledgerlake.feeds.frames import literal
 from ledgerlake.lake.marts import Candidate, MartBuilder, mart_fingerprint, silver_rows
 from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.parallel import run_graph
 from ledgerlake.ops.progress import Progress
 from ledgerlake.publish.keyhash import spark_key_hash
 from ledgerlake.publish.model import Publication, PublishedColumn, PublishOutcome, TableSlice
@@ -64,9 +64,9 @@ class Server:
     def serve(self) -> str:
         """Publish what is new and return ``published``; raise GateBlocked where a gate says no."""
         builder = MartBuilder(self._w, self._run_id, self.inputs, self.last)
-        self._in_parallel([partial(self._judge_table, t) for t in self._w.pipeline.tables.values() if t.suite])
-        for level in mart_order(self._w.pipeline):
-            self._in_parallel([partial(self._build_and_judge, builder, self._w.pipeline.mart(m)) for m in level])
+        marts = mart_graph(self._w.pipeline)
+        judged = [t.table for t in self._w.pipeline.tables.values() if t.suite]
+        self._each(marts | {f"gate {t}": set() for t in judged}, partial(self._build_or_judge, builder))
         if self.verdict.blocked:
             message = "\n".join(self.verdict.blocked)
             self._record("blocked", builder, message)
@@ -84,10 +84,16 @@ class Server:
         self._record("published", builder, "")
         return "published"
 
-    def _in_parallel(self, work: list[Callable[[], None]]) -> None:
-        with ThreadPoolExecutor(self._w.environment.spark.table_threads, "serve") as pool:
-            for future in [pool.submit(w) for w in work]:
-                future.result()
+    def _each(self, graph: dict[str, set[str]], work: Callable[[str], None]) -> None:
+        for error in run_graph(graph, work, self._w.environment.spark.table_threads).values():
+            raise error
+
+    def _build_or_judge(self, builder: MartBuilder, name: str) -> None:
+        kind, _, table = name.partition(" ")
+        if table and kind == "gate":
+            self._judge_table(self._w.pipeline.tables[table])
+        else:
+            self._build_and_judge(builder, self._w.pipeline.mart(name))
 
     def _judge_table(self, table: Table) -> None:
         """Judge the rows of silver whose newest change is not published yet."""
@@ -167,6 +173,13 @@ class Server:
             delta_versions={n: k.version for n, k in builder.built.items()} | {f"silver.{t}": v for t, v in self.inputs.items()},
             suite_results_json=json.dumps(results, default=str), slices=tuple(self._slice(builder, k) for k in changed),
         )  # fmt: skip
+
+    def _slices(self, builder: MartBuilder, changed: list[Candidate]) -> tuple[TableSlice, ...]:
+        """Export every changed mart, some at a time."""
+        slices: dict[str, TableSlice] = {}
+        by_name = {k.mart.mart: k for k in changed}
+        self._each({n: set() for n in by_name}, lambda n: slices.update({n: self._slice(builder, by_name[n])}))
+        return tuple(slices[n] for n in by_name)
 
     def _slice(self, builder: MartBuilder, candidate: Candidate) -> TableSlice:
         """Export the changed partitions as Parquet, counting and hashing in the same pass."""

@@ -58,7 +58,9 @@ def _read_deliveries(spark: SparkSession, folder: Path) -> None:
 def _keep_tables(spark: SparkSession, path: str) -> None:
     rows = spark.sql(_PAYMENTS)
     rows.write.format("delta").partitionBy("day").option("delta.enableChangeDataFeed", "true").save(path)
-    rows.selectExpr("*", "id + 500 AS later").drop("id").withColumnRenamed("later", "id").createOrReplaceTempView("changes")
+    rows.selectExpr("*", "id + 500 AS later").drop("id").withColumnRenamed("later", "id").createOrReplaceTempView(
+        "changes"
+    )
     spark.sql(
         f"MERGE INTO delta.`{path}` t USING changes s ON t.id <=> s.id AND t.day = date'2026-01-01'"
         " WHEN MATCHED AND s.id % 2 = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
