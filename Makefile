@@ -21,7 +21,7 @@ help: ## list the targets
 
 .PHONY: setup
 setup: .tools/.ready ## make .venv and .tools (does nothing when they are up to date)
-	@$(if $(filter setup,$(MAKECMDGOALS)),echo 'ready: try make demo, make test or $(BIN)/ledgerlake --help',:)
+	@$(if $(filter setup,$(MAKECMDGOALS)),echo 'ready: try make demo or make test',:)
 
 .PHONY: demo
 demo: setup ## play three days of a payments platform, from five sources to Snowflake

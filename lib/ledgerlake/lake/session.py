@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ledgerlake.config.models import Environment
 from ledgerlake.errors import TransientError
 from ledgerlake.ports.secrets import Secrets
+from ledgerlake.setup.launch import launch_environment, tools_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -33,6 +34,12 @@ _LOCAL = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
 }
+_JVM = (
+    "-XX:TieredStopAtLevel=1",  # days of thousands of changes end before better code would pay
+    "-XX:ReservedCodeCacheSize=256m",  # the level's own default is too small and is swept for ever
+    "-XX:+UseParallelGC",
+    "-Duser.timezone=UTC",
+)
 
 
 def start_spark(environment: Environment, secrets: Secrets, app_name: str) -> SparkSession:
@@ -59,37 +66,17 @@ def start_spark(environment: Environment, secrets: Secrets, app_name: str) -> Sp
 
 
 def _local_settings(environment: Environment) -> dict[str, str]:
+    """Prepare the launch of a local JVM; its options must be set before pyspark starts it."""
     tools = tools_folder()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    java = (tools / "java_home").read_text().strip() if (tools / "java_home").is_file() else ""
-    if java and "JAVA_HOME" not in os.environ:
-        os.environ["JAVA_HOME"] = java
-    jars = sorted(str(p) for p in (tools / "jars").glob("*.jar"))
-    if not environment.lake.startswith("s3"):
-        jars = [j for j in jars if "aws-java-sdk" not in j and "hadoop-aws" not in j]
-    options = [
-        "-Xshare:auto",
-        "-XX:TieredStopAtLevel=1",
-        "-XX:ReservedCodeCacheSize=256m",
-        "-XX:+UseParallelGC",
-        "-Duser.timezone=UTC",
-    ]
-    archive = tools / "spark.jsa"
-    if archive.is_file():
-        options.append(f"-XX:SharedArchiveFile={archive}")
     quiet = Path(__file__).with_name("log4j2.properties")
-    options.append(f"-Dlog4j2.configurationFile=file:{quiet}")
-    # The driver's options must be on the command line that launches it, before Spark reads settings.
-    os.environ["PYSPARK_SUBMIT_ARGS"] = (
-        f'--driver-memory {environment.spark.driver_memory} --driver-java-options "{" ".join(options)}"'
-        f" --jars {','.join(jars)} pyspark-shell"
+    options = (*_JVM, f"-Dlog4j2.configurationFile=file:{quiet}")
+    on_s3 = environment.lake.startswith("s3")
+    os.environ.update(
+        launch_environment(tools, driver_memory=environment.spark.driver_memory, java_options=options, s3=on_s3)
     )
-    return {"spark.local.dir": str(tools.parent / ".local" / "spark")}
-
-
-def tools_folder() -> Path:
-    """Return where set-up put Java, jars and the class-data-sharing archive."""
-    return Path(os.environ.get("LEDGERLAKE_TOOLS", Path.cwd() / ".tools")).absolute()
+    scratch = tools.parent / ".local"
+    return {"spark.local.dir": str(scratch / "spark"), "spark.sql.warehouse.dir": str(scratch / "warehouse")}
 
 
 def _s3_settings(environment: Environment, secrets: Secrets) -> dict[str, str]:
