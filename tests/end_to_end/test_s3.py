@@ -7,12 +7,11 @@ from pathlib import Path
 
 import boto3
 import pytest
-from project import Project, new_project
-from moto.server import ThreadedMotoServer
-
 from ledgerlake.demo.scale import Scale
 from ledgerlake.demo.sources import Sources, running_sources
 from ledgerlake.demo.world import build_world
+from moto.server import ThreadedMotoServer
+from project import Project, new_project
 
 ENVIRONMENT = """
 environment: s3

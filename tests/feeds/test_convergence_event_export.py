@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -39,7 +40,7 @@ def carried(act: Act) -> dict[str, object]:
 def ranges(size: int, random: Random) -> list[range]:
     """Cut a topic into exported files of up to forty events."""
     cuts = sorted({0, size, *(random.randrange(size) for _ in range(size // 30))})
-    return [range(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [range(a, b) for a, b in itertools.pairwise(cuts)]
 
 
 def deliver(bank: House, topic: Sequence[tuple[int, Act]], piles: list[list[range]]) -> None:

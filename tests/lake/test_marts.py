@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from chispa import assert_df_equality
 from house import NOON, SOURCES, House, cdc, rows_of
-from ledgerlake.errors import TransientError
+from ledgerlake.errors import SourceError, TransientError
 from ledgerlake.ports.clock import FixedClock
 from pyspark.sql import SparkSession
 
@@ -87,13 +87,14 @@ def test_only_touched_partitions_are_sent(house: House) -> None:
     assert (part.partitions, part.expected_rows) == (("2026-03-01", "2026-03-02"), 2)
 
 
-def test_rows_without_a_partition_value_are_kept_up_to_date_too(house: House) -> None:
+def test_a_row_without_a_partition_value_stops_its_mart_instead_of_growing_stale(house: House) -> None:
     bank = shop(house, DAILY_ONLY)
-    bank.deliver(sale_file(1), cdc("I,s1,,1.00,10", "I,s2,2026-03-01,2.00,11", columns=COLUMNS)).run(date(2026, 3, 1))
+    bank.deliver(sale_file(1), DAY_1).run(date(2026, 3, 1))
 
-    bank.deliver(sale_file(2), cdc("I,s3,,5.00,20", columns=COLUMNS)).run(date(2026, 3, 2))
+    report = bank.deliver(sale_file(2), cdc("I,s4,,5.00,20", columns=COLUMNS)).run(date(2026, 3, 2))
 
-    assert rows_of(bank.mart("daily").where("sold_on IS NULL")) == [(None, 2, "6.00")]
+    assert (report.status, type(report.error)) == ("failed", SourceError)
+    assert "rows without a partition value (table daily, column sold_on)" in report.message
 
 
 def test_a_candidate_of_withdrawn_sql_leaves_no_trace(house: House) -> None:

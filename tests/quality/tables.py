@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
-
 from ledgerlake.quality.suite import Suite, load_suite
+from pyspark.sql import DataFrame, SparkSession
 
 Entry = dict[str, object]
 

@@ -12,12 +12,12 @@ from great_expectations.core import (
     ExpectationValidationResult,
 )
 from hypothesis import HealthCheck, Phase, example, given, settings
-from pyspark.sql import SparkSession
-
 from ledgerlake.quality.evaluate import evaluate
 from ledgerlake.quality.registry import REGISTRY
 from ledgerlake.quality.result import CheckResult, SuiteResult
 from ledgerlake.quality.suite import load_suite
+from pyspark.sql import SparkSession
+
 from tests.quality.drawn import a_table, some_expectations
 from tests.quality.judge_ge import WholeTable, validate, whole_dataframe
 from tests.quality.tables import TYPES, expect, invoices, write_suite

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from ledgerlake.quality.compile import compile_suite
 from ledgerlake.quality.gate import blocked_message, decide
 from ledgerlake.quality.judge import judge
 from ledgerlake.quality.result import SuiteResult
+
 from tests.quality.tables import TYPES, expect, suite_of
 
 NOT_NULL = "expect_column_values_to_not_be_null"

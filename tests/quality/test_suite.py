@@ -9,10 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
 from ledgerlake.errors import ConfigError
 from ledgerlake.quality.columns import check_columns, check_types
 from ledgerlake.quality.suite import load_suite
+
 from tests.quality.tables import TYPES, Entry, expect, suite_of, write_suite
 
 NOT_NULL = expect("expect_column_values_to_not_be_null", column="id")

@@ -80,8 +80,8 @@ MISTAKES = [
     Mistake("tables/sales.yml", "name: sale_id, type: string, nullable: false", "name: sale_id, type: string", 6, "the key column 'sale_id' must not be nullable", "add"),
     Mistake("tables/sales.yml", "resource: public/sales", "resource: public/sales\nsuite: sales", 0, "the suite 'sales' does not exist", "write it, or remove `suite:`"),
     Mistake("tables/sales.yml", "resource: public/sales", "resource: public/sales\nfeed: {column_ordr: [a]}", 4, "feed option 'column_ordr'", "see docs/feeds/dms.md"),
-    Mistake("tables/shops.yml", "nullable: false}", "nullable: false, references: {table: sales, column: sale_id}}", 6, "the references of tables form a cycle", "break it"),
     Mistake("tables/shops.yml", "columns:", "columns: [", 6, "not YAML", "fix the syntax"),
+    Mistake("pipeline.yml", "location: db", "location: db\n    options: {formt: csv}", 6, "feed option 'formt'", "see docs/feeds/dms.md"),
     Mistake("pipeline.yml", "feed: dms", "feed: dmz", 4, "unknown feed 'dmz'", "use one of ['dms', 'event_export'"),
     Mistake("pipeline.yml", "{table: sales,", "{table: sale,", 12, "unknown input 'sale'", "declare it"),
     Mistake("pipeline.yml", "{table: sales,", "{mart: daily,", 6, "the inputs of marts form a cycle", "break it"),
@@ -140,11 +140,20 @@ def test_every_finding_is_reported_not_only_the_first(tmp_path: Path) -> None:
     assert found == ["the key 'sale' is not a column", "unknown source 'dbx'"]
 
 
-def test_parents_come_before_the_tables_that_reference_them(tmp_path: Path) -> None:
+def test_tables_follow_their_parents_and_marts_their_inputs(tmp_path: Path) -> None:
     pipeline = load(write(tmp_path, FILES))
 
     assert table_graph(pipeline) == {"shops": set(), "sales": {"shops"}}
     assert mart_graph(pipeline) == {"daily": set()}
+
+
+def test_a_cycle_of_references_is_named_where_a_table_closes_it(tmp_path: Path) -> None:
+    closing = SHOPS.replace("nullable: false}", "nullable: false, references: {table: sales, column: sale_id}}")
+
+    [error] = complaints(write(tmp_path, FILES | {"tables/shops.yml": closing}))
+
+    assert error.what.startswith("the references of tables form a cycle: ")
+    assert (Path(error.where.file or "").name, error.where.line) in (("shops.yml", 6), ("sales.yml", 7))
 
 
 def test_an_unknown_pipeline_or_environment_lists_the_known_ones(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def control(folder: Path, clock: FixedClock, pipeline: str = "bank") -> ControlT
 
 
 def test_what_was_never_written_reads_as_nothing(tmp_path: Path) -> None:
-    assert {name: control(tmp_path, FixedClock(NOON)).read(name) for name in SCHEMAS} == dict.fromkeys(SCHEMAS, [])
+    assert {name: control(tmp_path, FixedClock(NOON)).read(name) for name in SCHEMAS} == {key: [] for key in SCHEMAS}
 
 
 def test_the_newest_record_of_a_batch_is_its_state(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 import psycopg
 import pyarrow.parquet as pq
 import pytest
-
 from ledgerlake.demo.deliveries import deliver
 from ledgerlake.demo.malformed import DAMAGES
 from ledgerlake.demo.model import EXPONENTS, Fate

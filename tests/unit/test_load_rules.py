@@ -55,6 +55,7 @@ CASES = [
     Case("dinars with three decimals", {"currency": "KWD", "amount": "1.234"}, typed=("amount", Decimal("1.234"))),
     Case("a currency in lower case", {"currency": "eur"}, typed=("currency", "EUR")),
     Case("an unknown currency", {"currency": "XXQ", "amount": "1"}, ("currency: unknown currency",)),
+    Case("two currencies in one field", {"currency": "AED AFN"}, ("currency: unknown currency",)),
     Case("a negative amount", {"amount": "-0.01"}, ("amount: below 0",)),
     Case("cents", {"minor": "150"}, typed=("minor", Decimal("1.500"))),
     Case("yen in minor units", {"currency": "JPY", "minor": "150"}, typed=("minor", Decimal("150.000"))),

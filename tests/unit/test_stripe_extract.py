@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import stripe
-
 from ledgerlake.demo.scale import Scale
 from ledgerlake.demo.stripe_server import DEMO_KEY, FaultKind, StripeServer
 from ledgerlake.demo.world import World, build_world
