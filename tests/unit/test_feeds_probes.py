@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
@@ -30,7 +31,7 @@ def as_parquet(**columns: list[object]) -> bytes:
 def test_full_load_counters_are_hexadecimal_and_rank_below_changes() -> None:
     names = ["s/t/LOAD00000009.csv", "s/t/LOAD0000000A.csv", "s/t/LOAD00000010.csv", "s/t/20200101-000000000.csv", "s/t/20260301-120000000.csv"]
 
-    assert sorted(names[::-1], key=dms.file_order) == names
+    assert sorted(random.Random(7).sample(names, len(names)), key=dms.file_order) == names
 
 
 @given(st.integers(0, 16**8 - 1), st.integers(0, 16**8 - 1))

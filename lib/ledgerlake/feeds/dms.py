@@ -20,7 +20,7 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Options, Reading
-from ledgerlake.feeds.files import Probe, changed, land_files, open_location, unseen
+from ledgerlake.feeds.files import Probe, land_files, pending_files
 from ledgerlake.feeds.frames import ONE_FILE_PER_TASK, objects_sql, union_all
 from ledgerlake.landing.manifest import LandedObject, Manifest
 
@@ -69,14 +69,7 @@ class DmsFeed:
 
     def pending(self, request: Extraction) -> dict[str, int]:
         """Count unseen (and replaced) files per table."""
-        store = open_location(request)
-        return {
-            t.table: sum(
-                1 for _ in unseen(store, f"{t.resource}/", request.logs[t.table], request.logical_date, file_date)
-            )
-            + len(changed(store, f"{t.resource}/", request.logs[t.table]))
-            for t in request.tables
-        }
+        return pending_files(request, file_date)
 
     def _probe(self, source: Source, table: Table) -> Probe:
         options, own = DmsSource(**source.options), DmsTable(**table.feed)

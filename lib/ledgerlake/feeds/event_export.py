@@ -19,7 +19,7 @@ from pydantic import Field
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Options, Reading
-from ledgerlake.feeds.files import changed, land_files, open_location, unseen
+from ledgerlake.feeds.files import land_files, pending_files
 from ledgerlake.feeds.frames import contract_values, json_schema, lines_of, literal, objects_sql
 from ledgerlake.landing.manifest import LandedObject, Manifest
 
@@ -65,14 +65,7 @@ class EventExportFeed:
 
     def pending(self, request: Extraction) -> dict[str, int]:
         """Count unseen (and replaced) files per topic."""
-        store = open_location(request)
-        return {
-            t.table: sum(
-                1 for _ in unseen(store, f"{t.resource}/", request.logs[t.table], request.logical_date, file_date)
-            )
-            + len(changed(store, f"{t.resource}/", request.logs[t.table]))
-            for t in request.tables
-        }
+        return pending_files(request, file_date)
 
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """JSON lines have no header."""

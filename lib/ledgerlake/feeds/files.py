@@ -79,6 +79,17 @@ def land_files(request: Extraction, table: Table, prefix: str, probe: Probe, dat
     return write_manifest(request, table, objects, refused, {}) if objects or refused else None
 
 
+def pending_files(request: Extraction, date_of: DateOf) -> dict[str, int]:
+    """Return table → number of objects that are new, or that came back changed."""
+    store = open_location(request)
+    found = {}
+    for table in request.tables:
+        log, prefix = request.logs[table.table], f"{table.resource}/"
+        fresh = sum(1 for _ in unseen(store, prefix, log, request.logical_date, date_of))
+        found[table.table] = fresh + len(changed(store, prefix, log))
+    return found
+
+
 def landing_path(pipeline: str, table: str, digest: str, source_name: str) -> str:
     """Return the content-addressed place of an object; its name keeps only safe characters."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", PurePosixPath(source_name).name)
