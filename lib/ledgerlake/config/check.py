@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
-from typing import cast
+from typing import Any, cast
 
 import sqlglot
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from ledgerlake.config.models import Column, Mart, Pipeline, Table
 from ledgerlake.config.source_map import Document, read_document
 from ledgerlake.core.types import spark_type
 from ledgerlake.errors import ConfigError, Where
+from ledgerlake.feeds.base import Options
 from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.quality.columns import check_columns
 
@@ -29,7 +30,7 @@ def check_pipeline(pipeline: Pipeline) -> list[ConfigError]:
         document = read_document(pipeline.folder / "tables" / f"{table.table}.yml")
         findings += [*_check_table(pipeline, table, document)]
     document = read_document(pipeline.folder / "pipeline.yml")
-    findings += [*_check_cycles(pipeline, document)]
+    findings += [*_check_sources(pipeline, document), *_check_cycles(pipeline, document)]
     if not findings:
         findings += [*_check_marts(pipeline, document)]
     return findings
@@ -111,22 +112,44 @@ def _check_feed(pipeline: Pipeline, table: Table, document: Document) -> Iterato
             then=f"use one of {sorted(pipeline.spec.sources)}",
         )
         return
-    if source.feed not in FEEDS:
-        where = Where(file=str(pipeline.folder / "pipeline.yml"))
-        yield ConfigError(f"unknown feed {source.feed!r}", where=where, then=f"use one of {sorted(FEEDS)}")
-        return
+    feed = FEEDS.get(source.feed)
+    if feed is None or _option_findings(source.feed, feed.source_options, source.options, document):
+        return  # found once, where the source is declared
+    findings = _option_findings(source.feed, feed.table_options, table.feed, document, "feed")
+    yield from findings
+    if not findings:
+        try:
+            feed.check(source, table)
+        except ValueError as error:
+            yield ConfigError(str(error), where=document.where("feed"), then=f"see docs/feeds/{source.feed}.md")
+
+
+def _check_sources(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:
+    for name, source in pipeline.spec.sources.items():
+        feed = FEEDS.get(source.feed)
+        if feed is None:
+            where = document.where("sources", name, "feed")
+            yield ConfigError(f"unknown feed {source.feed!r}", where=where, then=f"use one of {sorted(FEEDS)}")
+        else:
+            at = ("sources", name, "options")
+            yield from _option_findings(source.feed, feed.source_options, source.options, document, *at)
+
+
+def _option_findings(
+    kind: str, model: type[Options], given: dict[str, Any], document: Document, *at: str
+) -> list[ConfigError]:
     try:
-        FEEDS[source.feed].check(source, table)
+        model(**given)
     except ValidationError as error:
-        problem = error.errors()[0]
-        name = ".".join(str(p) for p in problem["loc"])
-        yield ConfigError(
-            f"feed option {name!r}: {problem['msg']}",
-            where=document.where("feed", *problem["loc"]),
-            then=f"see docs/feeds/{source.feed}.md",
-        )
-    except ValueError as error:
-        yield ConfigError(str(error), where=document.where("feed"), then=f"see docs/feeds/{source.feed}.md")
+        return [
+            ConfigError(
+                f"feed option {'.'.join(map(str, p['loc']))!r}: {p['msg']}",
+                where=document.where(*at, *p["loc"]),
+                then=f"see docs/feeds/{kind}.md",
+            )
+            for p in error.errors()
+        ]
+    return []
 
 
 def _suite_findings(pipeline: Pipeline, name: str, columns: set[str]) -> Iterator[ConfigError]:
@@ -150,9 +173,19 @@ def _check_cycles(pipeline: Pipeline, document: Document) -> Iterator[ConfigErro
         try:
             TopologicalSorter(graph).prepare()
         except CycleError as error:
-            yield ConfigError(
-                f"the {what} form a cycle: {' → '.join(error.args[1])}", where=document.where("marts"), then="break it"
+            cycle = error.args[1]
+            where = (
+                document.where("marts") if cycle[0] not in pipeline.tables else _reference(pipeline, cycle[1], cycle[0])
             )
+            yield ConfigError(f"the {what} form a cycle: {' → '.join(cycle)}", where=where, then="break it")
+
+
+def _reference(pipeline: Pipeline, child: str, parent: str) -> Where:
+    """Return the place of the column of ``child`` that references ``parent``."""
+    document = read_document(pipeline.folder / "tables" / f"{child}.yml")
+    columns = pipeline.tables[child].columns
+    index = next((n for n, k in enumerate(columns) if k.references and k.references.table == parent), 0)
+    return document.where("columns", index)
 
 
 def _check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:

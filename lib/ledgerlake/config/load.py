@@ -25,7 +25,8 @@ def parse(document: Document, model: type[M]) -> M:
 
 
 def _config_error(document: Document, error: ValidationError, model: type[Model]) -> ConfigError:
-    problem = error.errors()[0]
+    # A mistyped key is both unknown and missing: the unknown one is what the reader can see.
+    problem = min(error.errors(), key=lambda p: p["type"] != "extra_forbidden")
     path = tuple(p for p in problem["loc"] if isinstance(p, int) or p in _keys(document))
     message, name = problem["msg"], str(problem["loc"][-1]) if problem["loc"] else ""
     then = "see the field's documentation in docs/configuration.md"

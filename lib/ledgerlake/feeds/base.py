@@ -72,11 +72,23 @@ class Reading:
 class Feed(Protocol):
     """One way a source delivers changes."""
 
-    kind: str
-    needs_spark_to_extract: bool
+    @property
+    def kind(self) -> str:
+        """Return the name by which sources declare the feed."""
+        ...
+
+    @property
+    def source_options(self) -> type[Options]:
+        """Return the model of a source's ``options``."""
+        ...
+
+    @property
+    def table_options(self) -> type[Options]:
+        """Return the model of a table's ``feed`` section."""
+        ...
 
     def check(self, source: Source, table: Table) -> None:
-        """Raise ``ValueError`` (also pydantic's) where the declared options do not fit."""
+        """Raise ``ValueError`` where options, valid each by itself, do not fit together."""
         ...
 
     def extract(self, request: Extraction) -> list[Manifest]:

@@ -52,7 +52,8 @@ class DmsFeed:
     """Reads what AWS DMS wrote."""
 
     kind = "dms"
-    needs_spark_to_extract = False
+    source_options = DmsSource
+    table_options = DmsTable
 
     def check(self, source: Source, table: Table) -> None:
         """Check options: header-less CSV needs a column order."""

@@ -47,11 +47,11 @@ class EventExportFeed:
     """Reads Kafka topics that a connector exported to object storage."""
 
     kind = "event_export"
-    needs_spark_to_extract = False
+    source_options = EventSource
+    table_options = EventTable
 
     def check(self, source: Source, table: Table) -> None:
         """Check options: patches need a table that declares partial changes."""
-        EventSource(**source.options)
         own = EventTable(**table.feed)
         if bool(own.op_field) != bool(own.ops):
             raise ValueError("`op_field` and `ops` go together")
@@ -117,6 +117,8 @@ def probe(name: str, body: bytes) -> tuple[str, ...]:
         raise SourceError("Confluent wire format where JSON lines are declared", where=Where(file=name))
     if name.endswith(".gz"):
         _verify_gzip(name, body)
+    elif body[:2] == b"\x1f\x8b":  # readers tell gzip by the name alone, and would see rubbish
+        raise SourceError("gzip content under a name without .gz", where=Where(file=name))
     return ()
 
 

@@ -47,11 +47,11 @@ class QueryFeed:
     """Reads the rows that changed since the last window."""
 
     kind = "query"
-    needs_spark_to_extract = True
+    source_options = QuerySource
+    table_options = QueryTable
 
     def check(self, source: Source, table: Table) -> None:
         """Check that the watermark is a declared, not-null timestamp column."""
-        QuerySource(**source.options)
         watermark = QueryTable(**table.feed).watermark
         if watermark not in table.column_names or table.column(watermark).type != "timestamp":
             raise ValueError(f"the watermark {watermark!r} must be a declared timestamp column")

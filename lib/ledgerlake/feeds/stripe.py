@@ -33,12 +33,11 @@ class StripeFeed:
     """Pulls objects from the Stripe API and reads them back from landing."""
 
     kind = "stripe"
-    needs_spark_to_extract = False
+    source_options = StripeSource
+    table_options = Options
 
     def check(self, source: Source, table: Table) -> None:
-        """Check options and that a connection is declared."""
-        StripeSource(**source.options)
-        Options(**table.feed)
+        """Check that a connection is declared."""
         if source.connection is None:
             raise ValueError("a stripe source needs `connection:`")
 
