@@ -112,7 +112,7 @@ def test_a_version_whose_files_were_vacuumed_is_said_to_be_gone(lake: Lake) -> N
     for file in (lake.root / "marts/bank/balances").glob("*.parquet"):
         file.unlink()
 
-    with pytest.raises(NotFoundError, match=r"version 0 is no longer in the lake.*replay"):
+    with pytest.raises(NotFoundError, match=r"version 0 is no longer in the lake.*newer publication"):
         readers.read_published(lake.workspace(), "balances", "p-a")
 
 

@@ -16,14 +16,23 @@ def typed_sql(table: Table, column: Column) -> str:
     """Return the expression of the typed value: null where the raw value does not fit the type."""
     raw = f"r_{column.name}"
     if column.unit != "major":
-        scaled = f"try_cast({raw} AS DECIMAL(30,0)) * {_unit_size(column)}"
-        return f"try_cast({scaled} AS {spark_type(column.type)})"
+        return f"try_cast({_scaled(column)} AS {spark_type(column.type)})"
     if column.format != "auto":
         convert = {"epoch_seconds": "timestamp_seconds", "epoch_millis": "timestamp_millis"}[column.format]
         return f"{convert}(try_cast({raw} AS BIGINT))"
     if column.name in currency_columns(table):
         return f"upper(CAST({raw} AS STRING))"
+    if column.type in ("date", "timestamp"):
+        # A bare time would be read as one of today: only what names its day is a moment.
+        raw = f"CASE WHEN CAST({raw} AS STRING) RLIKE '^[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}' THEN {raw} END"
     return f"try_cast({raw} AS {spark_type(column.type)})"
+
+
+def _scaled(column: Column) -> str:
+    """Return the amount in major units, unrounded; null for parts of a minor unit."""
+    raw = f"r_{column.name}"
+    whole = f"CASE WHEN try_cast({raw} AS DECIMAL(38,8)) = try_cast({raw} AS DECIMAL(30,0)) THEN try_cast({raw} AS DECIMAL(30,0)) END"
+    return f"({whole}) * {_unit_size(column)}"
 
 
 def currency_columns(table: Table) -> tuple[str, ...]:
@@ -46,7 +55,7 @@ def _by_exponent(code: str, exponents: dict[str, int], answer: dict[int, str]) -
 
 
 def _among(code: str, codes: str) -> str:
-    return f"instr(' {codes} ', concat(' ', {code}, ' ')) > 0"
+    return f"(length({code}) = 3 AND instr(' {codes} ', concat(' ', {code}, ' ')) > 0)"
 
 
 def _unit_size(column: Column) -> str:
@@ -97,6 +106,9 @@ def _test(column: Column, *, nullable: bool) -> list[tuple[str, str]]:
         tests.append((f"{raw} IS NULL", f"{column.name}: null"))
     if column.type == "string":
         tests.append((f"instr({raw}, '\ufffd') > 0", f"{column.name}: not UTF-8"))
+    if column.unit != "major":
+        tests.append((f"{raw} IS NOT NULL AND r_{column.currency} IS NULL", f"{column.name}: no currency"))
+        tests.append((f"{name} <> {_scaled(column)}", f"{column.name}: more decimals than {column.type}"))
     if decimal_parts(column.type) and column.unit == "major":
         tests.append(
             (f"{name} <> try_cast({raw} AS DECIMAL(38,12))", f"{column.name}: more decimals than {column.type}")

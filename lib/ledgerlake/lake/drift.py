@@ -26,6 +26,10 @@ def added_columns(table: Table, delivered: list[dict[str, str]]) -> tuple[Column
         raise _breaking(
             table, next(iter(found)), "new, and the table refuses new columns", "declare it in the table's YAML"
         )
+    lowered = [n.lower() for n in found]
+    for name in found:
+        if lowered.count(name.lower()) > 1:
+            raise _breaking(table, name, "not a usable name: another differs only in case", "deliver one of them")
     return () if table.on_new_column == "ignore" else tuple(_column(table, n, k) for n, k in found.items())
 
 

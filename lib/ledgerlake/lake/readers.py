@@ -161,7 +161,7 @@ def _gone(mart: str, version: int) -> NotFoundError:
     return NotFoundError(
         f"version {version} is no longer in the lake",
         where=Where(table=mart),
-        then="retention removed it; `ledgerlake verify` rebuilds the mart from bronze",
+        then="retention removed its files; read a newer publication",
     )
 
 
