@@ -109,7 +109,11 @@ class House:
             _write(folder / "tables" / f"{text.split('table:')[1].split()[0]}.yml", text)
         for name, text in files.items():
             kind, _, rest = name.partition("__")
-            target = self.root / "suites" / self.name / f"{rest}.json" if kind == "suite" else folder / "marts" / f"{rest}.sql"
+            target = (
+                self.root / "suites" / self.name / f"{rest}.json"
+                if kind == "suite"
+                else folder / "marts" / f"{rest}.sql"
+            )
             _write(target, text)
         return self
 
@@ -140,7 +144,9 @@ class House:
     def extract(self, day: date = DAY) -> list[Failure]:
         return extract(self.workspace(), self.tick(), day, Progress())
 
-    def load(self, day: date = DAY, *, release: bool = False, expect: Callable[[list[Failure]], bool] = lambda f: not f) -> list[dict[str, Any]]:
+    def load(
+        self, day: date = DAY, *, release: bool = False, expect: Callable[[list[Failure]], bool] = lambda f: not f
+    ) -> list[dict[str, Any]]:
         """Extract and load what is new in a fresh process; return the batch records."""
         workspace, run_id = self.workspace(), self.tick()
         failures = extract(workspace, run_id, day, Progress())
@@ -176,7 +182,9 @@ class House:
     def versions(self) -> dict[str, int]:
         """Return the Delta version of every data table of the lake."""
         root, storage = self.root / "lake", self.workspace().storage
-        logs = sorted(p for layer in ("bronze", "silver", "marts", "quarantine") for p in (root / layer).rglob("_delta_log"))
+        logs = sorted(
+            p for layer in ("bronze", "silver", "marts", "quarantine") for p in (root / layer).rglob("_delta_log")
+        )
         return {str(p.parent.relative_to(root)): storage.version(str(p.parent)) for p in logs}
 
 
@@ -197,7 +205,9 @@ def lines(*events: Mapping[str, Any]) -> str:
 
 def rows_of(frame: DataFrame) -> list[tuple[Any, ...]]:
     """Return a frame's rows as sorted tuples, decimals and dates by their text."""
-    return sorted(tuple(None if v is None else v if isinstance(v, int) else str(v) for v in row) for row in frame.collect())
+    return sorted(
+        tuple(None if v is None else v if isinstance(v, int) else str(v) for v in row) for row in frame.collect()
+    )
 
 
 def _write(path: Path, text: str) -> None:

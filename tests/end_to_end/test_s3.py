@@ -32,9 +32,9 @@ KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEF
 
 
 @pytest.fixture
-def sources(tmp_path: Path) -> Iterator[Sources]:
+def sources(open_folder: Path) -> Iterator[Sources]:
     """The sources of a small world, running."""
-    with running_sources(build_world(scale=Scale.small()), tmp_path / "files", tmp_path / "pg") as running:
+    with running_sources(build_world(scale=Scale.small()), open_folder / "s3_files", open_folder / "s3_pg") as running:
         yield running
 
 

@@ -80,6 +80,8 @@ def test_every_delivery_of_the_same_changes_ends_in_the_same_table(houses: Calla
     found = {(row["id"],): {c: row[c] for c in COLUMNS} for row in slow.silver("people").collect()}
     assert found == fold(changes, COLUMNS)
     state = ["id", *COLUMNS, "_deleted", "_position", "_change_id"]
-    tables = [h.spark.read.format("delta").load(h.workspace().paths.silver("people")).select(*state) for h in (slow, quick)]
+    tables = [
+        h.spark.read.format("delta").load(h.workspace().paths.silver("people")).select(*state) for h in (slow, quick)
+    ]
     assert_df_equality(*tables, ignore_row_order=True)
     assert slow.bronze("people").count() == quick.bronze("people").count() == len(changes)

@@ -71,6 +71,9 @@ def test_every_export_of_the_same_events_ends_in_the_same_table(houses: Callable
     found = {(row["id"],): {c: row[c] for c in COLUMNS} for row in slow.silver("people").collect()}
     assert found == fold(changes, COLUMNS)
     at = [f"_column_positions['{c}'] AS at_{c}" for c in COLUMNS]  # maps have no order to compare
-    tables = [h.spark.read.format("delta").load(h.workspace().paths.silver("people")).selectExpr("id", *COLUMNS, *STATE, *at) for h in (slow, quick)]
+    tables = [
+        h.spark.read.format("delta").load(h.workspace().paths.silver("people")).selectExpr("id", *COLUMNS, *STATE, *at)
+        for h in (slow, quick)
+    ]
     assert_df_equality(*tables, ignore_row_order=True)
     assert slow.bronze("people").count() == quick.bronze("people").count() == len(changes)

@@ -52,7 +52,10 @@ def test_full_load_rows_rank_below_changes_that_were_loaded_before_them(bank: Ho
 def test_change_sequences_are_compared_as_numbers_however_long(bank: House) -> None:
     older, newer = "20260301100000000000000000000000009", "20260301100000000000000000000000010"
 
-    bank.deliver(FIRST, cdc(f"U,a1,New,EUR,2.00,{newer}", f"I,a1,Old,EUR,1.00,{older}", "I,a2,Old,EUR,1.00,9", "U,a2,New,EUR,1.00,10")).load()
+    bank.deliver(
+        FIRST,
+        cdc(f"U,a1,New,EUR,2.00,{newer}", f"I,a1,Old,EUR,1.00,{older}", "I,a2,Old,EUR,1.00,9", "U,a2,New,EUR,1.00,10"),
+    ).load()
 
     assert [row[1] for row in rows_of(bank.silver("accounts"))] == ["New", "New"]
 

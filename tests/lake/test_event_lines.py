@@ -61,11 +61,17 @@ def test_a_line_that_is_not_one_json_object_is_quarantined(topic: House, line: s
 
 def test_a_released_event_keeps_its_nested_fields(topic: House) -> None:
     """The rule is mended between delivery and release: the row must come back whole."""
-    strict = topic.declare(SOURCES, EVENTS.replace("name: kind, type: string", "name: kind, type: string, allowed: [paid]"))
-    strict.deliver(FILE, lines({"event_id": "e1", "kind": "refunded", "payload": {"amount": "1.50", "currency": "EUR"}})).load()
+    strict = topic.declare(
+        SOURCES, EVENTS.replace("name: kind, type: string", "name: kind, type: string, allowed: [paid]")
+    )
+    strict.deliver(
+        FILE, lines({"event_id": "e1", "kind": "refunded", "payload": {"amount": "1.50", "currency": "EUR"}})
+    ).load()
     mended = topic.declare(SOURCES, EVENTS)
     [row] = mended.quarantine()
-    mended.workspace().control.append("releases", "by-hand", [{"quarantine_id": row["quarantine_id"], "table": "events", "action": "requested"}])
+    mended.workspace().control.append(
+        "releases", "by-hand", [{"quarantine_id": row["quarantine_id"], "table": "events", "action": "requested"}]
+    )
 
     mended.load(release=True)
 

@@ -26,7 +26,9 @@ def bank(house: House) -> House:
 
 
 def request(bank: House, row: dict[str, Any], action: str = "requested") -> None:
-    bank.workspace().control.append("releases", "by-hand", [{"quarantine_id": row["quarantine_id"], "table": row["table"], "action": action}])
+    bank.workspace().control.append(
+        "releases", "by-hand", [{"quarantine_id": row["quarantine_id"], "table": row["table"], "action": action}]
+    )
 
 
 def test_a_row_without_its_parent_is_held_not_lost(bank: House) -> None:

@@ -21,7 +21,9 @@ columns:
   - {name: sold_on, type: date}
   - {name: amount, type: "decimal(18,2)", nullable: false}
 """
-DAILY_SQL = "SELECT sold_on, count(*) AS sales, CAST(sum(amount) AS DECIMAL(18,2)) AS amount FROM sales GROUP BY sold_on"
+DAILY_SQL = (
+    "SELECT sold_on, count(*) AS sales, CAST(sum(amount) AS DECIMAL(18,2)) AS amount FROM sales GROUP BY sold_on"
+)
 MONTHLY_SQL = "SELECT CAST(trunc(sold_on, 'MM') AS DATE) AS month, CAST(sum(amount) AS DECIMAL(18,2)) AS amount FROM daily GROUP BY 1"
 MARTS = SOURCES.replace("publication:", """marts:
   - mart: daily
@@ -118,6 +120,9 @@ def test_what_a_failed_publication_left_out_is_part_of_the_next(house: House) ->
     bank.deliver(sale_file(2), cdc("I,s4,2026-03-02,4.00,22", columns=COLUMNS))
     assert bank.run(date(2026, 3, 2)).status == "failed"
 
-    assert bank.deliver(sale_file(3), cdc("I,s5,2026-03-03,5.00,30", columns=COLUMNS)).run(date(2026, 3, 3)).status == "published"
+    assert (
+        bank.deliver(sale_file(3), cdc("I,s5,2026-03-03,5.00,30", columns=COLUMNS)).run(date(2026, 3, 3)).status
+        == "published"
+    )
 
     assert bank.warehouse.publications[-1].slices[0].partitions == ("2026-03-02", "2026-03-03")

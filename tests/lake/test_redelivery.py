@@ -49,7 +49,9 @@ def test_other_content_under_a_known_name_stops_its_table_and_no_other(house: Ho
     bank = house.declare(SOURCES, ACCOUNTS, PAYMENTS)
     bank.deliver(FIRST, cdc("I,a1,Ann,EUR,1.00,10")).load()
     bank.deliver(FIRST, cdc("I,a1,Ann,EUR,9.00,10"))
-    bank.deliver("db/public/payments/20260301-110000000.csv", cdc("I,p1,a1,5.00,12", columns="payment_id,account_id,amount"))
+    bank.deliver(
+        "db/public/payments/20260301-110000000.csv", cdc("I,p1,a1,5.00,12", columns="payment_id,account_id,amount")
+    )
     stopped = []
 
     bank.load(expect=lambda failures: bool(stopped.extend(failures) or True))
@@ -100,7 +102,10 @@ def test_a_type_that_changes_within_one_delivery_stops_its_table_and_no_other(ho
     account = {"account_id": ["a1"], "currency": ["EUR"], "balance": ["1.00"]}
     bank.deliver(FIRST.replace("csv", "parquet"), as_parquet(**account, owner=pa.array([1], pa.date32())))
     bank.deliver(SECOND.replace("csv", "parquet"), as_parquet(**account, owner=[True]))
-    bank.deliver("db/public/payments/20260301-110000000.parquet", as_parquet(payment_id=["p1"], account_id=[None], amount=["5.00"]))
+    bank.deliver(
+        "db/public/payments/20260301-110000000.parquet",
+        as_parquet(payment_id=["p1"], account_id=[None], amount=["5.00"]),
+    )
 
     bank.load(expect=lambda failures: [f.subject for f in failures] in ([], ["accounts"]))
 

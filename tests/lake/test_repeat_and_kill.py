@@ -81,7 +81,9 @@ def test_rows_that_lose_their_parent_between_two_attempts_are_not_lost(house: Ho
     payment = "payment_id,account_id,amount"
     bank = house.declare(SOURCES, ACCOUNTS, PAYMENTS)
     bank.deliver(FIRST, BEFORE).load()
-    bank.deliver("db/public/payments/20260301-110000000.csv", cdc("I,p1,a1,5.00,30", "I,p2,a1,oops,31", columns=payment)).extract()
+    bank.deliver(
+        "db/public/payments/20260301-110000000.csv", cdc("I,p1,a1,5.00,30", "I,p2,a1,oops,31", columns=payment)
+    ).extract()
     kill(bank, DiesAfterQuarantine)
 
     records = bank.deliver(SECOND, cdc("D,a1,,,,40")).load()

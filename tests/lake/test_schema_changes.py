@@ -15,7 +15,10 @@ def test_a_new_column_is_added_and_recorded(bank: House) -> None:
 
     bank.deliver(SECOND, cdc("I,a2,Bob,EUR,1.00,Bonn,20", columns=WIDER)).load()
 
-    assert rows_of(bank.silver("accounts")) == [("a1", "Ann", "EUR", "1.000", None), ("a2", "Bob", "EUR", "1.000", "Bonn")]
+    assert rows_of(bank.silver("accounts")) == [
+        ("a1", "Ann", "EUR", "1.000", None),
+        ("a2", "Bob", "EUR", "1.000", "Bonn"),
+    ]
     [change] = bank.workspace().control.read("schema_changes")
     assert (change["table"], change["column"], change["type"]) == ("accounts", "branch", "string")
 
@@ -35,7 +38,10 @@ def test_files_of_two_layouts_in_one_batch_are_read_each_by_its_own_header(bank:
 
     bank.load()
 
-    assert rows_of(bank.silver("accounts")) == [("a1", "Ann", "EUR", "1.000", None), ("a2", "Bob", "EUR", "1.000", "Bonn")]
+    assert rows_of(bank.silver("accounts")) == [
+        ("a1", "Ann", "EUR", "1.000", None),
+        ("a2", "Bob", "EUR", "1.000", "Bonn"),
+    ]
 
 
 def test_a_new_column_on_a_table_that_refuses_them_quarantines_the_batch(house: House) -> None:

@@ -54,7 +54,10 @@ def test_accounted(house: House) -> None:
 
     batches = {b["table"]: b for b in bank.workspace().control.read("batches")}
 
-    assert {t: [b[n] for n in COUNTS] for t, b in batches.items()} == {"accounts": [3, 2, 0, 0, 1, 0], "payments": [4, 2, 0, 1, 1, 1]}
+    assert {t: [b[n] for n in COUNTS] for t, b in batches.items()} == {
+        "accounts": [3, 2, 0, 0, 1, 0],
+        "payments": [4, 2, 0, 1, 1, 1],
+    }
     for table, batch in batches.items():
         assert bank.bronze(table).count() == batch["applied"] + batch["superseded"]
         assert len(bank.quarantine(table)) == batch["quarantined"]
@@ -101,7 +104,10 @@ def test_gated(house: House) -> None:
     seen = bank.spark.read.format("delta").option("versionAsOf", version).load(bank.workspace().paths.mart("paid"))
     assert rows_of(seen.select("payment_id", "amount")) == [("p1", "5.00"), ("p2", "6.00")]
 
-    assert bank.deliver(PAYMENT_FILE.format("130000000"), cdc("U,p1,a1,4.00,50", columns=PAYMENT)).run().status == "published"
+    assert (
+        bank.deliver(PAYMENT_FILE.format("130000000"), cdc("U,p1,a1,4.00,50", columns=PAYMENT)).run().status
+        == "published"
+    )
     assert len(bank.warehouse.publications) == 2
 
 

@@ -129,11 +129,16 @@ def test_a_mistake_is_named_with_its_file_line_and_fix(tmp_path: Path, mistake: 
     assert error.what.startswith(mistake.says)
     assert mistake.fix in error.then
     if mistake.line:
-        assert (error.where.file, error.where.line) == (str(tmp_path / "pipelines" / "bank" / mistake.file), mistake.line)
+        assert (error.where.file, error.where.line) == (
+            str(tmp_path / "pipelines" / "bank" / mistake.file),
+            mistake.line,
+        )
 
 
 def test_every_finding_is_reported_not_only_the_first(tmp_path: Path) -> None:
-    broken = FILES | {"tables/sales.yml": SALES.replace("source: db", "source: dbx").replace("key: [sale_id]", "key: [sale]")}
+    broken = FILES | {
+        "tables/sales.yml": SALES.replace("source: db", "source: dbx").replace("key: [sale_id]", "key: [sale]")
+    }
 
     found = [e.what for e in complaints(write(tmp_path, broken))]
 
@@ -170,7 +175,11 @@ def test_an_unknown_pipeline_or_environment_lists_the_known_ones(tmp_path: Path)
 
 def test_the_fingerprint_follows_the_meaning_not_the_layout(tmp_path: Path) -> None:
     meant = load(write(tmp_path / "one", FILES)).fingerprint
-    spread = FILES | {"tables/shops.yml": SHOPS.replace("{name: shop_id, type: string, nullable: false}", "name: shop_id\n    type: string\n    nullable: false")}
+    spread = FILES | {
+        "tables/shops.yml": SHOPS.replace(
+            "{name: shop_id, type: string, nullable: false}", "name: shop_id\n    type: string\n    nullable: false"
+        )
+    }
     narrower = FILES | {"tables/sales.yml": SALES.replace("(18,2)", "(17,2)")}
 
     assert load(write(tmp_path / "two", spread)).fingerprint == meant

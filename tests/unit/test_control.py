@@ -59,7 +59,12 @@ def test_only_a_served_publication_is_the_last_one(tmp_path: Path) -> None:
 
 
 def row(batch: str = "b-1", at: int = 0, name: str = "q") -> dict[str, Any]:
-    return {"quarantine_id": name, "batch_id": batch, "quarantined_at": NOON + timedelta(minutes=at), "state": "refused"}
+    return {
+        "quarantine_id": name,
+        "batch_id": batch,
+        "quarantined_at": NOON + timedelta(minutes=at),
+        "state": "refused",
+    }
 
 
 def act(action: str, batch: str | None = None, name: str = "q") -> dict[str, Any]:

@@ -24,7 +24,9 @@ def test_counts_that_add_up_pass_through() -> None:
 
 @pytest.mark.parametrize("counts", [Counts(read=1), Counts(applied=1), Counts(read=1, applied=2, superseded=-1)])
 def test_counts_that_do_not_add_up_or_are_negative_stop_the_run(counts: Counts) -> None:
-    with pytest.raises(AccountingError, match=rf"read {counts.read} ≠ applied {counts.applied}.*table payments, batch_id b-1"):
+    with pytest.raises(
+        AccountingError, match=rf"read {counts.read} ≠ applied {counts.applied}.*table payments, batch_id b-1"
+    ):
         counts.check(HERE)
 
 
@@ -68,10 +70,17 @@ def test_minor_units_are_scaled_by_their_currency(currency: str, amount: str) ->
 
 
 def test_stripe_writes_kronur_and_shillings_with_two_decimals() -> None:
-    assert from_minor_units(1200, "ISK", STRIPE_EXPONENTS) == from_minor_units(1200, "UGX", STRIPE_EXPONENTS) == Decimal(12)
+    assert (
+        from_minor_units(1200, "ISK", STRIPE_EXPONENTS)
+        == from_minor_units(1200, "UGX", STRIPE_EXPONENTS)
+        == Decimal(12)
+    )
 
 
-@pytest.mark.parametrize("answer", [lambda: exponent("XXQ"), lambda: from_minor_units(1, "XXQ"), lambda: from_minor_units(1, "XXQ", STRIPE_EXPONENTS)])
+@pytest.mark.parametrize(
+    "answer",
+    [lambda: exponent("XXQ"), lambda: from_minor_units(1, "XXQ"), lambda: from_minor_units(1, "XXQ", STRIPE_EXPONENTS)],
+)
 def test_an_unknown_currency_is_refused_never_divided_by_100(answer: object) -> None:
     with pytest.raises(SourceError, match="unknown currency"):
         answer()  # type: ignore[operator]
@@ -82,7 +91,9 @@ def test_minor_units_lose_nothing(amount: int, currency: str) -> None:
     assert from_minor_units(amount, currency).scaleb(exponent(currency)) == amount
 
 
-@pytest.mark.parametrize("name", ["double", "float", "decimal(39,2)", "decimal(2,3)", "decimal", "varchar", "map<string,string>"])
+@pytest.mark.parametrize(
+    "name", ["double", "float", "decimal(39,2)", "decimal(2,3)", "decimal", "varchar", "map<string,string>"]
+)
 def test_floats_and_impossible_decimals_are_no_contract_types(name: str) -> None:
     assert not is_type(name)
 
@@ -91,7 +102,16 @@ def test_decimals_say_their_precision_and_scale() -> None:
     assert (decimal_parts("decimal(18, 3)"), decimal_parts("string")) == ((18, 3), None)
 
 
-@pytest.mark.parametrize(("spark", "own"), [("int", "integer"), ("smallint", "integer"), ("timestamp_ntz", "timestamp"), ("double", None), ("array<int>", None)])
+@pytest.mark.parametrize(
+    ("spark", "own"),
+    [
+        ("int", "integer"),
+        ("smallint", "integer"),
+        ("timestamp_ntz", "timestamp"),
+        ("double", None),
+        ("array<int>", None),
+    ],
+)
 def test_spark_types_become_contract_types_or_are_refused(spark: str, own: str | None) -> None:
     assert contract_type(spark) == own
 
@@ -105,4 +125,9 @@ def test_an_error_says_what_where_and_what_next() -> None:
 def test_only_transient_errors_are_worth_another_try() -> None:
     assert issubclass(LeaseHeld, TransientError)
     assert not issubclass(SourceError, TransientError)
-    assert (ConfigError.exit_code, SourceError.exit_code, AccountingError.exit_code, LeaseHeld.exit_code) == (2, 3, 5, 75)
+    assert (ConfigError.exit_code, SourceError.exit_code, AccountingError.exit_code, LeaseHeld.exit_code) == (
+        2,
+        3,
+        5,
+        75,
+    )

@@ -64,7 +64,9 @@ def test_the_same_change_twice_is_one_change() -> None:
     assert fold([upsert("1", "Ann", None)] * 3, COLUMNS) == once
 
 
-values = st.fixed_dictionaries({}, optional={"owner": st.sampled_from(["Ann", "Bob", None]), "city": st.sampled_from(["Bonn", None])})
+values = st.fixed_dictionaries(
+    {}, optional={"owner": st.sampled_from(["Ann", "Bob", None]), "city": st.sampled_from(["Bonn", None])}
+)
 changes_of_a_key = st.lists(
     st.tuples(st.sampled_from(list(Op)), values), max_size=8
 ).map(lambda acts: [

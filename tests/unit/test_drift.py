@@ -23,7 +23,10 @@ def test_declared_columns_are_known_by_their_name_at_the_source() -> None:
 def test_new_columns_are_added_once_in_the_order_seen() -> None:
     found = added_columns(TABLE, [KNOWN | {"Zip": "int"}, KNOWN | {"Zip": "int", "note": "string"}])
 
-    assert [(c.name, c.type, c.source, c.nullable) for c in found] == [("zip", "integer", "Zip", True), ("note", "string", "note", True)]
+    assert [(c.name, c.type, c.source, c.nullable) for c in found] == [
+        ("zip", "integer", "Zip", True),
+        ("note", "string", "note", True),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,13 @@ def as_parquet(**columns: list[object]) -> bytes:
 
 
 def test_full_load_counters_are_hexadecimal_and_rank_below_changes() -> None:
-    names = ["s/t/LOAD00000009.csv", "s/t/LOAD0000000A.csv", "s/t/LOAD00000010.csv", "s/t/20200101-000000000.csv", "s/t/20260301-120000000.csv"]
+    names = [
+        "s/t/LOAD00000009.csv",
+        "s/t/LOAD0000000A.csv",
+        "s/t/LOAD00000010.csv",
+        "s/t/20200101-000000000.csv",
+        "s/t/20260301-120000000.csv",
+    ]
 
     assert sorted(random.Random(7).sample(names, len(names)), key=dms.file_order) == names
 
@@ -41,7 +47,9 @@ def test_positions_of_full_load_files_compare_as_their_counters_do(a: int, b: in
     assert (order[0] < order[1]) == (a < b)
 
 
-@pytest.mark.parametrize(("name", "day"), [("2026/03/02/20260301-235959999.csv", date(2026, 3, 1)), ("LOAD00000001.csv", None)])
+@pytest.mark.parametrize(
+    ("name", "day"), [("2026/03/02/20260301-235959999.csv", date(2026, 3, 1)), ("LOAD00000001.csv", None)]
+)
 def test_a_cdc_file_belongs_to_the_day_in_its_name_not_to_its_folder(name: str, day: date | None) -> None:
     assert dms.file_date(name) == day
 
@@ -79,7 +87,16 @@ def test_a_parquet_layout_is_its_footer_and_a_cut_file_has_none() -> None:
             dms.probe_parquet("f.parquet", cut)
 
 
-@pytest.mark.parametrize(("arrow", "spark"), [(pa.decimal128(18, 3), "decimal(18,3)"), (pa.timestamp("us"), "timestamp"), (pa.large_string(), "string"), (pa.float64(), "double"), (pa.date32(), "date")])
+@pytest.mark.parametrize(
+    ("arrow", "spark"),
+    [
+        (pa.decimal128(18, 3), "decimal(18,3)"),
+        (pa.timestamp("us"), "timestamp"),
+        (pa.large_string(), "string"),
+        (pa.float64(), "double"),
+        (pa.date32(), "date"),
+    ],
+)
 def test_arrow_types_have_their_spark_names(arrow: pa.DataType, spark: str) -> None:
     assert dms.arrow_type_name(str(arrow)) == spark
 
@@ -136,8 +153,13 @@ def test_the_query_window(name: str) -> None:
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2026, 3, 1), timezones=st.just(UTC))
 
 
-@given(st.lists(st.tuples(moments, st.timedeltas(timedelta(0), timedelta(minutes=59))), max_size=6), st.lists(moments, min_size=2, max_size=5, unique=True))
-def test_no_row_falls_between_two_windows_however_late_it_commits(writes: list[tuple[datetime, timedelta]], ends: list[datetime]) -> None:
+@given(
+    st.lists(st.tuples(moments, st.timedeltas(timedelta(0), timedelta(minutes=59))), max_size=6),
+    st.lists(moments, min_size=2, max_size=5, unique=True),
+)
+def test_no_row_falls_between_two_windows_however_late_it_commits(
+    writes: list[tuple[datetime, timedelta]], ends: list[datetime]
+) -> None:
     """A row is stamped when its transaction starts and seen once it commits, at most the overlap later."""
     seen: set[datetime] = set()
     cursor: str | None = None
@@ -152,7 +174,14 @@ def test_no_row_falls_between_two_windows_however_late_it_commits(writes: list[t
     assert seen >= {at for at, lasts in writes if at + lasts <= max(ends) and at < last}
 
 
-@pytest.mark.parametrize("check", [lambda: dms.DmsSource(formt="csv"), lambda: query.QuerySource(overlap_minutes=-1), lambda: event_export.EventTable(ops={"a": "merge"})])
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda: dms.DmsSource(formt="csv"),
+        lambda: query.QuerySource(overlap_minutes=-1),
+        lambda: event_export.EventTable(ops={"a": "merge"}),
+    ],
+)
 def test_unknown_or_impossible_options_are_refused(check: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         check()

@@ -15,7 +15,15 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def manifest(sequence: int = 1, day: int = 1, **more: object) -> Manifest:
-    facts: dict[str, object] = {"pipeline": "bank", "table": "t", "sequence": sequence, "run_id": "r", "logical_date": date(2026, 3, day), "landed_at": NOON, "objects": ()}
+    facts: dict[str, object] = {
+        "pipeline": "bank",
+        "table": "t",
+        "sequence": sequence,
+        "run_id": "r",
+        "logical_date": date(2026, 3, day),
+        "landed_at": NOON,
+        "objects": (),
+    }
     return Manifest(**(facts | more))  # type: ignore[arg-type]
 
 
@@ -25,7 +33,9 @@ def log(folder: Path) -> ManifestLog:
 
 def test_a_manifest_comes_back_as_it_was_written() -> None:
     landed = LandedObject("landing/bank/t/11/a.csv", "s/a.csv", "11", 3, NOON, ("id:string",))
-    whole = manifest(objects=(landed,), refused=(RefusedObject("s/b.csv", "22", "empty"),), cursor={"until": "2026-03-01"})
+    whole = manifest(
+        objects=(landed,), refused=(RefusedObject("s/b.csv", "22", "empty"),), cursor={"until": "2026-03-01"}
+    )
 
     assert Manifest.from_json(whole.to_json()) == whole
 

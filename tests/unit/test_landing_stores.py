@@ -20,7 +20,13 @@ def s3() -> Iterator[object]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
-    client = boto3.client("s3", region_name="us-east-1", endpoint_url=f"http://{host}:{port}", aws_access_key_id="test", aws_secret_access_key="test")
+    client = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=f"http://{host}:{port}",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
     client.create_bucket(Bucket="lake")
     yield client
     server.stop()
@@ -64,7 +70,18 @@ def test_a_plain_write_replaces_and_its_version_moves(store: ObjectStore) -> Non
     assert before.version != after.version
 
 
-@pytest.mark.parametrize(("start", "length", "part"), [(0, None, b"0123456789"), (2, 3, b"234"), (7, None, b"789"), (-4, None, b"6789"), (20, 5, b""), (0, 4, b"0123"), (8, 10, b"89")])
+@pytest.mark.parametrize(
+    ("start", "length", "part"),
+    [
+        (0, None, b"0123456789"),
+        (2, 3, b"234"),
+        (7, None, b"789"),
+        (-4, None, b"6789"),
+        (20, 5, b""),
+        (0, 4, b"0123"),
+        (8, 10, b"89"),
+    ],
+)
 def test_ranges_are_read_as_asked(store: ObjectStore, start: int, length: int | None, part: bytes) -> None:
     store.write("a", b"0123456789")
 

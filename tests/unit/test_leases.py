@@ -72,7 +72,9 @@ def test_a_lease_of_a_dead_process_is_taken_over_at_once(tmp_path: Path, clock: 
     assert leases.take("t", "other") > first
 
 
-@pytest.mark.parametrize("owner", [f"{socket.gethostname()}/{os.getpid()}", f"{socket.gethostname()}/1", "elsewhere/999999999", "00f5job"])
+@pytest.mark.parametrize(
+    "owner", [f"{socket.gethostname()}/{os.getpid()}", f"{socket.gethostname()}/1", "elsewhere/999999999", "00f5job"]
+)
 def test_a_living_or_foreign_owner_is_not_taken_for_dead(owner: str) -> None:
     assert not process_is_gone(owner)
 

@@ -82,8 +82,16 @@ CASES = [
 @pytest.fixture(scope="module")
 def judged(spark: SparkSession) -> Iterator[dict[str, dict[str, Any]]]:
     names = [c.name for c in TABLE.columns]
-    schema = ", ".join(["_object STRING, _ordinal BIGINT, _op STRING, _position STRING, _problem STRING, _raw STRING, _carried ARRAY<STRING>", *(f"`{n}` STRING" for n in names)])
-    rows = [("o", n, c.op, f"{n:03d}", None, None, None, *((GOOD | c.raw).get(k) for k in names)) for n, c in enumerate(CASES)]
+    schema = ", ".join(
+        [
+            "_object STRING, _ordinal BIGINT, _op STRING, _position STRING, _problem STRING, _raw STRING, _carried ARRAY<STRING>",
+            *(f"`{n}` STRING" for n in names),
+        ]
+    )
+    rows = [
+        ("o", n, c.op, f"{n:03d}", None, None, None, *((GOOD | c.raw).get(k) for k in names))
+        for n, c in enumerate(CASES)
+    ]
     from house import NOON
 
     frame = judge(spark, spark.createDataFrame(rows, schema), BatchInput("b", TABLE, {"o": NOON}, {}, []))
