@@ -98,8 +98,8 @@ class Table(Model):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Return the hash of what the declaration means (its text may be laid out anew)."""
-        return fingerprint(self.model_dump(mode="json"))
+        """Return the hash of what the declaration means: layout and description may change freely."""
+        return fingerprint(self.model_dump(mode="json", exclude={"description"}))
 
 
 class Source(Model):

@@ -92,7 +92,12 @@ class DmsFeed:
         groups: dict[tuple[str, ...], list[LandedObject]] = {}
         for item in reading.objects:
             groups.setdefault(item.layout, []).append(item)
-        return union_all([_read_group(spark, reading, layout, items) for layout, items in sorted(groups.items())])
+        return union_all(
+            [
+                _read_group(spark, reading, layout, items, as_text=len(groups) > 1)
+                for layout, items in sorted(groups.items())
+            ]
+        )
 
 
 def file_date(name: str) -> date | None:
@@ -172,21 +177,28 @@ def _verify_layout(name: str, layout: tuple[str, ...], options: DmsSource, table
                 )
 
 
-def _read_group(spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
+def _read_group(
+    spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject], *, as_text: bool
+) -> DataFrame:
     options = DmsSource(**reading.source_options)
     names = [entry.split(":", 1)[0] for entry in layout]
     rows = _scan(spark, reading, options, names, items)
     orders = {i.path: file_order(i.source_name) for i in items}
     objects = spark.sql(objects_sql(orders))
     joined = rows.join(objects.hint("broadcast"), "_object")
-    return _changes(joined, reading.table, options, names)
+    changes = _changes(joined, reading.table, options, names)
+    if not as_text:
+        return changes
+    # Files of one batch may type a column differently; as text they meet, and the contract types them.
+    own = set(reading.table.column_names)
+    return changes.selectExpr(*(f"CAST(`{n}` AS STRING) AS `{n}`" if n in own else f"`{n}`" for n in changes.columns))
 
 
 def _scan(
     spark: SparkSession, reading: Reading, options: DmsSource, names: list[str], items: list[LandedObject]
 ) -> DataFrame:
     paths = [f"{reading.lake_uri}/{i.path}" for i in items]
-    place = "concat('landing/', substring_index(_metadata.file_path, '/landing/', -1)) AS _object"
+    place = "substring_index(_metadata.file_path, '/', -5) AS _object"
     if options.format == "parquet":
         return spark.read.parquet(*paths).selectExpr(
             "*", place, "_metadata.row_index AS _ordinal", "CAST(NULL AS STRING) AS _broken"

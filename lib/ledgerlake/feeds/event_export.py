@@ -20,7 +20,7 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Options, Reading
 from ledgerlake.feeds.files import land_files, pending_files
-from ledgerlake.feeds.frames import contract_values, json_schema, lines_of, literal, objects_sql
+from ledgerlake.feeds.frames import ONE_OBJECT, contract_values, json_schema, lines_of, literal, objects_sql
 from ledgerlake.landing.manifest import LandedObject, Manifest
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class EventExportFeed:
         return parsed.selectExpr(
             "_object", "_ordinal", f"{op} AS _op",
             "concat(split_part(_order, '|', 1), '|', lpad(CAST(split_part(_order, '|', 2) AS BIGINT) + _ordinal, 20, '0')) AS _position",
-            f"CASE WHEN j IS NULL OR j._broken IS NOT NULL THEN 'not a JSON object' WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
+            f"CASE WHEN j IS NULL OR j._broken IS NOT NULL OR NOT {ONE_OBJECT} THEN 'not a JSON object' WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
             "value AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table, "j"),
         )  # fmt: skip
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from ledgerlake.config.models import Table
+from ledgerlake.config.models import Column, Table
+from ledgerlake.core.types import decimal_parts
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 ONE_FILE_PER_TASK = "monotonically_increasing_id() & 8589934591 AS _ordinal"
 """The record's place in its file. True only where each task reads exactly one whole file, which
 :func:`reading_session` arranges: the low 33 bits of the id then count the file's records."""
+
+ONE_OBJECT = "(ltrim(value) LIKE '{%' AND size(from_json(concat('[', value, ']'), 'ARRAY<MAP<STRING,STRING>>')) = 1)"
+"""Whether a line is one JSON object and nothing more: ``from_json`` itself ignores what follows the first."""
 
 _WHOLE_FILE_BYTES = str(1 << 40)
 
@@ -76,11 +80,24 @@ def lines_of(spark: SparkSession, lake_uri: str, paths: list[str]) -> DataFrame:
     """Read text objects as (value, _object, _ordinal); gzip is recognised by the name's ending."""
     return spark.read.text([f"{lake_uri}/{p}" for p in paths]).selectExpr(
         "value",
-        "concat('landing/', substring_index(_metadata.file_path, '/landing/', -1)) AS _object",
+        "substring_index(_metadata.file_path, '/', -5) AS _object",
         ONE_FILE_PER_TASK,
     )
 
 
 def contract_values(table: Table, root: str, prefix: str = "") -> list[str]:
     """Return the select items that take each contract column from a parsed JSON record."""
-    return [f"{path_sql(root, prefix + c.source_name)} AS `{c.name}`" for c in table.columns]
+    return [f"{_value_sql(c, root, prefix + c.source_name)} AS `{c.name}`" for c in table.columns]
+
+
+def _value_sql(column: Column, root: str, path: str) -> str:
+    """Return a field's text; long or scaled JSON numbers are read again, exactly.
+
+    Spark copies a JSON number into a string through a double, which keeps 15 digits.
+    """
+    text = path_sql(root, path)
+    if not decimal_parts(column.type):
+        return text
+    leaf = json_schema([path]).replace("STRING", "DECIMAL(38,12)")
+    exact = path_sql(f"from_json(value, {literal(leaf)})", path)
+    return f"CASE WHEN {text} LIKE '%E%' OR length({text}) > 15 THEN coalesce(CAST({exact} AS STRING), {text}) ELSE {text} END"

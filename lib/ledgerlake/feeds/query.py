@@ -78,7 +78,7 @@ class QueryFeed:
         table = reading.table
         watermark = QueryTable(**table.feed).watermark
         return spark.read.parquet(*(f"{reading.lake_uri}/{i.path}" for i in reading.objects)).selectExpr(
-            "concat('landing/', substring_index(_metadata.file_path, '/landing/', -1)) AS _object",
+            "substring_index(_metadata.file_path, '/', -5) AS _object",
             "_metadata.row_index AS _ordinal", "'upsert' AS _op",
             f"date_format(`{watermark}`, 'yyyyMMddHHmmssSSSSSS') AS _position",
             "CAST(NULL AS STRING) AS _problem", "CAST(NULL AS STRING) AS _raw",

@@ -12,7 +12,7 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError
 from ledgerlake.feeds.base import Extraction, Options, Reading
 from ledgerlake.feeds.files import landing_path, write_manifest
-from ledgerlake.feeds.frames import contract_values, json_schema, lines_of, literal
+from ledgerlake.feeds.frames import ONE_OBJECT, contract_values, json_schema, lines_of, literal
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ports.objects import content_hash
 
@@ -77,7 +77,7 @@ class StripeFeed:
         return parsed.selectExpr(
             "_object", "_ordinal", "'upsert' AS _op",
             "concat(j.fetched_at, '|', lpad(_ordinal, 12, '0')) AS _position",
-            "CASE WHEN j IS NULL OR j._broken IS NOT NULL THEN 'not a JSON object' END AS _problem",
+            f"CASE WHEN j IS NULL OR j._broken IS NOT NULL OR NOT {ONE_OBJECT} THEN 'not a JSON object' END AS _problem",
             "value AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried", *contract_values(table, "j", "object."),
         )  # fmt: skip
 

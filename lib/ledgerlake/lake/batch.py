@@ -142,7 +142,13 @@ class BatchLoader:
             rows = quarantine.rows_to_quarantine(
                 labelled, batch.table, batch.batch_id, self._run_id, self._now.isoformat()
             )
-            with marked(session, f"{batch.batch_id}-quarantine", note):
+            if self._w.storage.commit_of(paths.quarantine(), batch.batch_id):
+                # A killed attempt wrote its rows already; parents may have left since, so compare.
+                held = (
+                    session.read.format("delta").load(paths.quarantine()).where(f"batch_id = {literal(batch.batch_id)}")
+                )
+                rows = rows.join(held.select("quarantine_id"), "quarantine_id", "left_anti").select(rows.columns)
+            with marked(session, f"{batch.batch_id}-quarantine-{self._run_id}", note):
                 rows.coalesce(1).write.format("delta").mode("append").save(paths.quarantine())
         if facts["accepted"]:
             with marked(session, f"{batch.batch_id}-bronze", note | {"facts": facts}):
@@ -188,10 +194,7 @@ def _measure(labelled: DataFrame, table: Table) -> dict[str, Any]:
     """Fill the cache and return the batch's measures, in one pass."""
     row = labelled.selectExpr(*stage.measures(table)).first()
     assert row is not None, "an aggregate always gives one row"
-    facts = row.asDict()
-    return facts | {
-        k: facts[k].isoformat() if hasattr(facts[k], "isoformat") else facts[k] for k in ("key_min", "key_max")
-    }
+    return row.asDict()
 
 
 def _affected(commit: Commit) -> int:

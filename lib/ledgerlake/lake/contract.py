@@ -91,7 +91,7 @@ def _array(tests: list[tuple[str, str]]) -> str:
 def _column_tests(table: Table, column: Column) -> list[tuple[str, str]]:
     tests = _test(column, nullable=column.nullable) + _value_tests(column)
     if table.changes == "partial":
-        held = f"(_carried IS NULL OR array_contains(_carried, {literal(column.name)}))"
+        held = f"(_op <> 'patch' OR array_contains(_carried, {literal(column.name)}))"
         tests = [(f"({held} AND ({test}))", reason) for test, reason in tests]
     return tests
 

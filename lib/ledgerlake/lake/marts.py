@@ -12,10 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import sqlglot
+from sqlglot import exp
+
 from ledgerlake.config.models import Mart
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.core.types import spark_type
+from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.frames import literal
 from ledgerlake.lake.workspace import Workspace
 
@@ -29,6 +33,7 @@ class Scope:
 
     whole: bool
     partitions: tuple[str, ...] = ()
+    unplaced: bool = False  # rows changed that have no partition value; the SQL must leave them out
 
     @property
     def empty(self) -> bool:
@@ -64,38 +69,64 @@ class MartBuilder:
     def scope(self, mart: Mart) -> Scope:
         """Find the partitions that changes since the last publication touch."""
         served = self._served.get(mart.mart)
-        if served is None or served["fingerprint"] != mart_fingerprint(mart, self._w.pipeline.sql[mart.mart]):
+        if served is None or served["fingerprint"] != self._fingerprint(mart) or self._holds_other_sql(mart, served):
             return Scope(whole=True)
-        touched: set[str] = set()
+        touched: set[str | None] = set()
         for item in mart.inputs:
             if item.mart:
-                upstream = self.built[item.mart].scope
-                if upstream.whole or (not upstream.empty and item.partition is None):
+                upstream = self.built[item.mart]
+                if upstream.scope.whole or (
+                    not upstream.scope.empty and not _of_partition(item.partition, upstream.mart)
+                ):
                     return Scope(whole=True)
-                touched |= set(upstream.partitions)
+                touched |= self._derived(upstream, str(item.partition))
             elif self._inputs[item.name] != self._since.get(item.name, -1):
                 if item.partition is None or item.name not in self._since:
                     return Scope(whole=True)
                 touched |= self._touched(item.name, item.partition)
-        return Scope(whole=False, partitions=tuple(sorted(touched)))
+        return Scope(
+            whole=False, partitions=tuple(sorted(p for p in touched if p is not None)), unplaced=None in touched
+        )
 
-    def _touched(self, table: str, expression: str) -> set[str]:
+    def _touched(self, table: str, expression: str) -> set[str | None]:
         """Return partition values of changed rows, as they were and as they are (change data feed)."""
         feed = (
             self._w.spark().newSession().read.format("delta").option("readChangeFeed", "true")
             .option("startingVersion", self._since[table] + 1).option("endingVersion", self._inputs[table])
             .load(self._w.paths.silver(table))
         )  # fmt: skip
-        kind = feed.selectExpr(f"{expression} AS p").dtypes[0][1]
-        values = f"explode({expression})" if kind.startswith("array") else expression
-        row = feed.selectExpr(f"{values} AS p").selectExpr("collect_set(CAST(p AS STRING)) AS found").first()
-        assert row is not None, "an aggregate always gives one row"
-        return set(row["found"])
+        return _values(feed, expression)
+
+    def _derived(self, upstream: Candidate, expression: str) -> set[str | None]:
+        """Return the partition values that an upstream mart's rebuilt partitions stand for."""
+        if upstream.scope.empty:
+            return set()
+        session = self._w.spark().newSession()
+        column = str(upstream.mart.partition_by)
+        kind = dict(self.read(session, upstream).dtypes)[column]
+        rows = ", ".join(f"(CAST({literal(v)} AS {kind}))" for v in upstream.scope.partitions)
+        return _values(session.sql(f"SELECT * FROM VALUES {rows} AS t(`{column}`)"), expression)
+
+    def _fingerprint(self, mart: Mart) -> str:
+        return mart_fingerprint(mart, self._w.pipeline.sql[mart.mart])
+
+    def _holds_other_sql(self, mart: Mart, served: Mapping[str, Any]) -> bool:
+        """Say whether a candidate that was never served left another SQL's rows in the table."""
+        later = [k for k in self._w.storage.commits(self._w.paths.mart(mart.mart)) if k.version > served["version"]]
+        return any(k.note.get("fingerprint") != self._fingerprint(mart) for k in later if "mart" in k.note)
 
     def build(self, mart: Mart) -> Candidate:
         """Write the mart's candidate: only the affected partitions, in one commit."""
         scope = self.scope(mart)
         if scope.empty:
+            if (
+                scope.unplaced
+                and not self._session(mart)
+                .sql(self._w.pipeline.sql[mart.mart])
+                .where(f"`{mart.partition_by}` IS NULL")
+                .isEmpty()
+            ):
+                raise _unplaced(mart)
             candidate = Candidate(mart, scope, self._served[mart.mart]["version"])
         else:
             session = self._session(mart)
@@ -118,16 +149,31 @@ class MartBuilder:
 
     def _write(self, session: SparkSession, mart: Mart, frame: DataFrame, scope: Scope) -> None:
         predicate = None if scope.whole else self._predicate(frame, mart, scope)
-        rows = frame.where(predicate) if predicate else frame
+        # A row without a partition value could never be found again: it stops the mart.
+        rows = frame.where(f"{predicate} OR `{mart.partition_by}` IS NULL") if predicate else frame
+        if mart.partition_by:
+            rows = rows.selectExpr(
+                *(_never_null(n, t) if n == mart.partition_by else f"`{n}`" for n, t in frame.dtypes)
+            )
         shaped = rows.repartition(2, mart.partition_by) if mart.partition_by else rows.coalesce(1)
-        note = {"run_id": self._run_id, "mart": mart.mart, "inputs": dict(self._inputs)}
+        note = {
+            "run_id": self._run_id,
+            "mart": mart.mart,
+            "fingerprint": self._fingerprint(mart),
+            "inputs": dict(self._inputs),
+        }
         options = {"replaceWhere": predicate} if predicate else {"overwriteSchema": "true"}
         writer = (
             shaped.write.format("delta")
             .mode("overwrite")
             .options(**options, userMetadata=json.dumps(note, sort_keys=True))
         )
-        (writer.partitionBy(mart.partition_by) if mart.partition_by else writer).save(self._w.paths.mart(mart.mart))
+        try:
+            (writer.partitionBy(mart.partition_by) if mart.partition_by else writer).save(self._w.paths.mart(mart.mart))
+        except Exception as error:
+            if _NO_PARTITION not in str(error):
+                raise
+            raise _unplaced(mart) from error
 
     def _predicate(self, frame: DataFrame, mart: Mart, scope: Scope) -> str:
         kind = dict(frame.dtypes)[str(mart.partition_by)]
@@ -142,6 +188,37 @@ class MartBuilder:
         if changed_only and not candidate.scope.whole:
             return frame.where(self._predicate(frame, mart, candidate.scope))
         return frame
+
+
+_NO_PARTITION = "ledgerlake: no partition value"
+
+
+def _unplaced(mart: Mart) -> SourceError:
+    return SourceError(
+        "the SQL gives rows without a partition value", where=Where(table=mart.mart, column=mart.partition_by),
+        then="leave such rows out in the mart's SQL, or give them a value there and in `partition:`",
+    )  # fmt: skip
+
+
+def _never_null(name: str, kind: str) -> str:
+    return f"CASE WHEN `{name}` IS NULL THEN CAST(raise_error({literal(_NO_PARTITION)}) AS {kind}) ELSE `{name}` END AS `{name}`"
+
+
+def _of_partition(expression: str | None, mart: Mart) -> bool:
+    """Say whether an expression speaks of nothing but a mart's partition column."""
+    if expression is None:
+        return False
+    return {k.name for k in sqlglot.parse_one(expression, dialect="spark").find_all(exp.Column)} == {mart.partition_by}
+
+
+def _values(frame: DataFrame, expression: str) -> set[str | None]:
+    """Return the values of an expression (or of the arrays it gives) as text, None among them for rows without one."""
+    kind = frame.selectExpr(f"{expression} AS p").dtypes[0][1]
+    values = f"explode_outer({expression})" if kind.startswith("array") else expression
+    found = ("collect_set(CAST(p AS STRING)) AS found", "coalesce(bool_or(p IS NULL), false) AS unplaced")
+    row = frame.selectExpr(f"{values} AS p").selectExpr(*found).first()
+    assert row is not None, "an aggregate always gives one row"
+    return set(row["found"]) | ({None} if row["unplaced"] else set())
 
 
 def partition_predicate(column: str, kind: str, values: tuple[str, ...]) -> str:

@@ -66,10 +66,10 @@ def open_rows(rows: list[dict[str, Any]], releases: list[dict[str, Any]]) -> lis
     A row leaves by being released or discarded. A released row that failed again stands in
     quarantine once more, under the release's batch id.
     """
-    done = {r["quarantine_id"]: r for r in releases if r["action"] in ("released", "discarded")}
+    done = {r["quarantine_id"]: r for r in releases if r["action"] in ("releasing", "released", "discarded")}
     open_: dict[str, dict[str, Any]] = {}
     for row in sorted(rows, key=lambda r: r["quarantined_at"]):
         last = done.get(row["quarantine_id"])
-        if last is None or (last["action"] == "released" and last["batch_id"] == row["batch_id"]):
+        if last is None or (last["action"] != "discarded" and last["batch_id"] == row["batch_id"]):
             open_[row["quarantine_id"]] = row
     return list(open_.values())

@@ -7,7 +7,6 @@ that late changes find the position that outranks them.
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Table
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def merge_sql(table: Table, target: str, source: str, key_range: tuple[object, object]) -> str:
+def merge_sql(table: Table, target: str, source: str, key_range: tuple[str, str]) -> str:
     """Return the MERGE of a folded batch.
 
     ``source`` is the name of a view with one row per key. ``key_range`` are the lowest and
@@ -39,9 +38,8 @@ def merge_sql(table: Table, target: str, source: str, key_range: tuple[object, o
     )
 
 
-def value_literal(value: object, kind: str) -> str:
-    """Return a Python value as a Spark SQL literal of type ``kind``."""
-    text = value.isoformat() if isinstance(value, (date, datetime)) else str(value)
+def value_literal(text: str, kind: str) -> str:
+    """Return a value, given as text, as a Spark SQL literal of type ``kind``."""
     return literal(text) if kind == "string" else f"CAST({literal(text)} AS {kind})"
 
 

@@ -52,7 +52,7 @@ def judge(spark: SparkSession, raw: DataFrame, batch: BatchInput) -> DataFrame:
     return judged.selectExpr(
         *(n for n in ("_object", "_ordinal", "_op", "_position", "_carried", "_extracted_at", "_reasons")),
         f"{_held_sql(table, list(batch.parents))} AS _held_for",
-        f"CASE WHEN size(_reasons) > 0 OR {_held_sql(table, list(batch.parents))} IS NOT NULL THEN coalesce(_raw, {_raw_sql(table)}) END AS _raw",
+        f"CASE WHEN size(_reasons) > 0 OR {_held_sql(table, list(batch.parents))} IS NOT NULL THEN CASE WHEN _problem IS NOT NULL THEN coalesce(_raw, {_raw_sql(table)}) ELSE {_raw_sql(table)} END END AS _raw",
         f"{_change_id_sql(table)} AS _change_id",
         *(f"`{n}`" for n in table.column_names),
     )
@@ -88,8 +88,8 @@ def measures(table: Table) -> list[str]:
         f"count_if({accepted}) AS accepted",
         f"min(_position) FILTER (WHERE {accepted}) AS position_min",
         f"max(_position) FILTER (WHERE {accepted}) AS position_max",
-        f"min(`{table.key[0]}`) FILTER (WHERE {accepted}) AS key_min",
-        f"max(`{table.key[0]}`) FILTER (WHERE {accepted}) AS key_max",
+        f"CAST(min(`{table.key[0]}`) FILTER (WHERE {accepted}) AS STRING) AS key_min",
+        f"CAST(max(`{table.key[0]}`) FILTER (WHERE {accepted}) AS STRING) AS key_max",
         "CAST(min(_extracted_at) AS STRING) AS extracted_min",
         "CAST(max(_extracted_at) AS STRING) AS extracted_max",
     ]

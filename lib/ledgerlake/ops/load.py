@@ -114,6 +114,8 @@ class Loader:
         return self._quarantine_batch(manifest, identity, problem)
 
     def _release_table(self, name: str) -> None:
+        for identity, begun in releasing(self._w, name).items():
+            self._release(name, identity, begun)  # a run was killed in the middle of it
         rows = open_quarantine(self._w, name)
         asked = requested(self._w)
         ids = sorted({r["quarantine_id"] for r in rows if r["quarantine_id"] in asked} | self._ready(name, rows))
@@ -125,18 +127,26 @@ class Loader:
             [f"{i}@{r['quarantined_at']}" for r in rows if (i := r["quarantine_id"]) in set(ids)],
             table.fingerprint,
         )
-        path = self._w.paths.quarantine()
-        times = {r["object"]: r["extracted_at"] for r in rows}
+        self._mark(name, identity, ids, "releasing")
+        self._release(name, identity, ids)
+
+    def _mark(self, name: str, identity: str, ids: list[str], action: str) -> None:
+        rows = [{"quarantine_id": i, "table": name, "action": action, "batch_id": identity} for i in ids]
+        self._w.control.append("releases", self._run_id, rows)
+
+    def _release(self, name: str, identity: str, ids: list[str]) -> None:
+        """Load rows as a batch of their own; they count as released once it is finished."""
+        table, path = self._w.table(name), self._w.paths.quarantine()
+        rows = self._w.storage.rows(path, f"\"table\" = '{name}'")
+        times = {
+            r["object"]: r["extracted_at"] for r in (rows.to_pylist() if rows else []) if r["quarantine_id"] in set(ids)
+        }
         batch = Batch(
             identity, "release", table, (), times, lambda spark: quarantine.raw_changes(spark, path, table, ids)
         )
         with self._progress.step("release", name) as words:
-            self._w.control.append(
-                "releases",
-                self._run_id,
-                [{"quarantine_id": i, "table": name, "action": "released", "batch_id": identity} for i in ids],
-            )
             record = self._batches.load(batch).record
+            self._mark(name, identity, ids, "released")
             self.records.append(record)
             words.append(in_words(record))
 
@@ -218,7 +228,16 @@ def open_quarantine(workspace: Workspace, table: str | None = None) -> list[dict
 def requested(workspace: Workspace) -> set[str]:
     """Return the ids that somebody asked to release and that no batch has taken since."""
     latest = workspace.control.latest("releases", "quarantine_id")
-    return {i for i, r in latest.items() if r["action"] == "requested"}
+    return {i for i, r in latest.items() if r["action"] in ("requested", "releasing")}
+
+
+def releasing(workspace: Workspace, table: str) -> dict[str, list[str]]:
+    """Return batch id → quarantine ids of releases that were begun and not finished."""
+    begun: dict[str, list[str]] = {}
+    for i, row in sorted(workspace.control.latest("releases", "quarantine_id").items()):
+        if row["action"] == "releasing" and row["table"] == table:
+            begun.setdefault(row["batch_id"], []).append(i)
+    return begun
 
 
 def in_words(record: dict[str, Any]) -> str:
