@@ -50,5 +50,3 @@ COLUMN_POSITIONS = "_column_positions"
 
 ORIGIN = (BATCH_ID, POSITION, OBJECT, ORDINAL, EXTRACTED_AT, CHANGE_ID)
 """The columns that lead a silver row back to its source (promise: traceable)."""
-
-META_PREFIX = "_"

@@ -110,11 +110,6 @@ class TableStorage:
             raise
         return pa.table(found)
 
-    def column_names(self, uri: str) -> list[str]:
-        """Return the table's columns, an empty list where it does not exist."""
-        table = self.open(uri)
-        return [f.name for f in table.schema().fields] if table else []
-
     def commits(self, uri: str, limit: int | None = None) -> list[Commit]:
         """Return the table's commits, newest first."""
         table = self.open(uri)
