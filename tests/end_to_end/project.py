@@ -24,7 +24,13 @@ class Project:
     def command(self, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
         """Run ``ledgerlake`` and check its exit code."""
         command = [sys.executable, "-m", "ledgerlake", "--project", str(self.folder), *arguments]
-        variables = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "LEDGERLAKE_TOOLS": str(ROOT / ".tools"), "COLUMNS": "200", **self.environment}
+        variables = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "lib"),
+            "LEDGERLAKE_TOOLS": str(ROOT / ".tools"),
+            "COLUMNS": "200",
+            **self.environment,
+        }
         done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=900, check=False)
         assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done

@@ -51,6 +51,8 @@ def test_a_run_that_was_killed_at_every_stage_ends_as_if_it_never_had_been(tmp_p
     assert project.ask(*DAY)["status"] == "published"
     batches = project.ask("status", "--pipeline", "shop")["batches"]
     assert [(b["read"], b["applied"], b["quarantined"]) for b in batches] == [(300, 100, 0)]
-    rows = project.ask("sql", "SELECT count(*) AS N, sum(CAST(amount AS NUMBER(38,2))) AS TOTAL FROM FINANCE.SHOP_BI.FCT_ORDERS")
+    rows = project.ask(
+        "sql", "SELECT count(*) AS N, sum(CAST(amount AS NUMBER(38,2))) AS TOTAL FROM FINANCE.SHOP_BI.FCT_ORDERS"
+    )
     assert (rows[0]["N"], rows[0]["TOTAL"]) == (100, "24975.00")
     assert project.ask("verify", "orders", "--pipeline", "shop")["equal"]

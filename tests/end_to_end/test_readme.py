@@ -17,7 +17,12 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.S)
 
 
-ASKING = [line.removeprefix(".venv/bin/ledgerlake ") for block in blocks("bash") for line in block.splitlines() if line.startswith(".venv/bin/ledgerlake ")]
+ASKING = [
+    line.removeprefix(".venv/bin/ledgerlake ")
+    for block in blocks("bash")
+    for line in block.splitlines()
+    if line.startswith(".venv/bin/ledgerlake ")
+]
 
 
 @pytest.mark.parametrize("line", ASKING)

@@ -45,11 +45,19 @@ def s3_project(tmp_path: Path, sources: Sources) -> Iterator[Project]:
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
-    names = ("STRIPE_API_KEY", "STRIPE_BASE_URL", "LEDGERBOX_SETTLEMENTS_JDBC_URL", "LEDGERBOX_SETTLEMENTS_USER", "LEDGERBOX_SETTLEMENTS_PASSWORD")
+    names = (
+        "STRIPE_API_KEY",
+        "STRIPE_BASE_URL",
+        "LEDGERBOX_SETTLEMENTS_JDBC_URL",
+        "LEDGERBOX_SETTLEMENTS_USER",
+        "LEDGERBOX_SETTLEMENTS_PASSWORD",
+    )
     project = new_project(tmp_path / "project")
     project.environment |= {n: sources.secrets.resolve(f"env:{n}") for n in names} | KEYS | {"LOCAL_S3": url}
     (project.folder / "conf/environments/s3.yml").write_text(ENVIRONMENT)
-    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="local", aws_secret_access_key="local")
+    client = boto3.client(
+        "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="local", aws_secret_access_key="local"
+    )
     client.create_bucket(Bucket="ledger")
     sources.apply_day(0)
     for file in sorted(sources.files.rglob("*")):

@@ -71,11 +71,7 @@ class Warehouse:
         connection = self.connect()()
         try:
             cursor = connection.cursor()
-            cursor.execute(
-                sql.format(
-                    bi=f"{self.target.database}.{self.target.bi_schema}", db=self.target.database
-                )
-            )
+            cursor.execute(sql.format(bi=f"{self.target.database}.{self.target.bi_schema}", db=self.target.database))
             return cursor.fetchall()
         finally:
             connection.close(retry=False)
@@ -84,10 +80,7 @@ class Warehouse:
         return self.read("SELECT INVOICE_ID, AMOUNT FROM {bi}.INVOICES ORDER BY INVOICE_ID")
 
     def leftovers(self) -> list[tuple[object, ...]]:
-        return self.read(
-            "SELECT TABLE_NAME FROM {db}.INFORMATION_SCHEMA.TABLES "
-            "WHERE STARTSWITH(TABLE_NAME, 'STG_')"
-        )
+        return self.read("SELECT TABLE_NAME FROM {db}.INFORMATION_SCHEMA.TABLES WHERE STARTSWITH(TABLE_NAME, 'STG_')")
 
     def slice(self, rows: Sequence[Invoice], *days: str, **changes: object) -> TableSlice:
         file = self.folder / f"part-{next(numbers)}.parquet"

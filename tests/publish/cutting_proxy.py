@@ -98,8 +98,4 @@ def _content_length(head: bytes) -> int:
 
 def _body(request: bytes) -> bytes:
     head, _, body = request.partition(b"\r\n\r\n")
-    return (
-        gzip.decompress(body)
-        if b"gzip" in head.lower().split(b"content-encoding:")[-1][:8]
-        else body
-    )
+    return gzip.decompress(body) if b"gzip" in head.lower().split(b"content-encoding:")[-1][:8] else body

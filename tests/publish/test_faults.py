@@ -23,9 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExc
 
 @pytest.fixture(autouse=True)
 def _published_before(warehouse: Warehouse) -> None:
-    warehouse.publisher().publish(
-        warehouse.publication(warehouse.slice(OLD, "2026-01-01"), name="before")
-    )
+    warehouse.publisher().publish(warehouse.publication(warehouse.slice(OLD, "2026-01-01"), name="before"))
 
 
 @pytest.mark.parametrize(
@@ -112,9 +110,7 @@ def test_a_lost_commit_answer_is_settled_at_once_where_the_ledger_can_be_read(
 
     proxy.cut('"COMMIT"', forward=True)
 
-    outcome = warehouse.publisher(connect).publish(
-        warehouse.publication(warehouse.slice(NEW, "2026-01-01"))
-    )
+    outcome = warehouse.publisher(connect).publish(warehouse.publication(warehouse.slice(NEW, "2026-01-01")))
 
     assert (proxy.cuts, outcome.status) == (1, "published")
     assert [row[0] for row in warehouse.invoices()] == ["a", "b"]

@@ -68,9 +68,7 @@ def test_only_the_named_partitions_are_replaced(warehouse: Warehouse) -> None:
 def test_a_partition_that_became_empty_is_emptied(warehouse: Warehouse) -> None:
     warehouse.publisher().publish(warehouse.publication(warehouse.slice(JANUARY, *DAYS)))
 
-    warehouse.publisher().publish(
-        warehouse.publication(warehouse.slice([], "2026-01-01", files=()))
-    )
+    warehouse.publisher().publish(warehouse.publication(warehouse.slice([], "2026-01-01", files=())))
 
     assert [row[0] for row in warehouse.invoices()] == ["c"]
 
@@ -95,9 +93,7 @@ def test_an_added_column_is_null_in_older_rows_and_shows_in_the_view(warehouse: 
     warehouse.publisher().publish(warehouse.publication(warehouse.slice(JANUARY, *DAYS)))
     wider = (*COLUMNS, PublishedColumn("fee", "decimal(9,4)"))
 
-    warehouse.publisher().publish(
-        warehouse.publication(warehouse.slice(JANUARY[2:], "2026-01-02", columns=wider))
-    )
+    warehouse.publisher().publish(warehouse.publication(warehouse.slice(JANUARY[2:], "2026-01-02", columns=wider)))
 
     assert warehouse.read("SELECT INVOICE_ID, FEE FROM {bi}.INVOICES ORDER BY 1") == [
         ("a", None),
@@ -110,12 +106,8 @@ def test_a_column_of_another_type_is_refused(warehouse: Warehouse) -> None:
     warehouse.publisher().publish(warehouse.publication(warehouse.slice(JANUARY, *DAYS)))
     changed = (*COLUMNS[:2], PublishedColumn("amount", "decimal(18,4)"), COLUMNS[3])
 
-    with pytest.raises(
-        PublishError, match=r"NUMBER\(18,2\) in Snowflake but declared decimal\(18,4\)"
-    ):
-        warehouse.publisher().publish(
-            warehouse.publication(warehouse.slice(JANUARY, *DAYS, columns=changed))
-        )
+    with pytest.raises(PublishError, match=r"NUMBER\(18,2\) in Snowflake but declared decimal\(18,4\)"):
+        warehouse.publisher().publish(warehouse.publication(warehouse.slice(JANUARY, *DAYS, columns=changed)))
 
 
 @pytest.mark.parametrize(
@@ -140,9 +132,7 @@ def test_what_staging_does_not_confirm_never_reaches_readers(
     warehouse.publisher().publish(warehouse.publication(warehouse.slice(before, *DAYS)))
 
     with pytest.raises(PublishError, match=message) as caught:
-        warehouse.publisher().publish(
-            warehouse.publication(warehouse.slice(JANUARY, *DAYS, **change))
-        )
+        warehouse.publisher().publish(warehouse.publication(warehouse.slice(JANUARY, *DAYS, **change)))
 
     assert "table invoices" in str(caught.value)
     assert [row[0] for row in warehouse.invoices()] == ["old"]
@@ -153,9 +143,7 @@ def test_a_large_total_is_compared_to_the_last_cent(warehouse: Warehouse) -> Non
     large = Decimal("9999999999999999.99")
     rows = [("a", FIRST, large, 1), ("b", FIRST, large, 2), ("c", FIRST, Decimal("0.01"), 3)]
 
-    outcome = warehouse.publisher().publish(
-        warehouse.publication(warehouse.slice(rows, "2026-01-01"))
-    )
+    outcome = warehouse.publisher().publish(warehouse.publication(warehouse.slice(rows, "2026-01-01")))
 
     assert outcome.status == "published"
 

@@ -11,10 +11,7 @@ from conftest import Warehouse
 from ledgerlake.ports.snowflake import SnowflakeConnection, SnowflakeCursor
 
 DAY = date(2026, 1, 1)
-VIEWS = (
-    "SELECT (SELECT LISTAGG(INVOICE_ID) FROM {bi}.INVOICES), "
-    "(SELECT LISTAGG(INVOICE_ID) FROM {bi}.CREDITS)"
-)
+VIEWS = "SELECT (SELECT LISTAGG(INVOICE_ID) FROM {bi}.INVOICES), (SELECT LISTAGG(INVOICE_ID) FROM {bi}.CREDITS)"
 
 
 class WatchedCursor:
@@ -70,9 +67,7 @@ def test_two_tables_change_for_readers_in_one_moment(warehouse: Warehouse) -> No
     connect = warehouse.connect()
 
     def watched() -> SnowflakeConnection:
-        return WatchedConnection(
-            connect(), lambda sql: seen.append((sql.split()[0], warehouse.read(VIEWS)[0]))
-        )
+        return WatchedConnection(connect(), lambda sql: seen.append((sql.split()[0], warehouse.read(VIEWS)[0])))
 
     warehouse.publisher(watched).publish(both(new))
 

@@ -20,9 +20,7 @@ _CELLS: dict[str, list[object]] = {
     "changed": [*_MOMENTS],
     "open": [True, False],
 }
-_ROW = st.fixed_dictionaries(
-    {name: st.none() | st.sampled_from(cells) for name, cells in _CELLS.items()}
-)
+_ROW = st.fixed_dictionaries({name: st.none() | st.sampled_from(cells) for name, cells in _CELLS.items()})
 a_table = st.lists(_ROW, max_size=9)
 
 _TIMES: list[object] = ["2024-01-31", "2024-02-29"]
@@ -107,9 +105,7 @@ def _keys(draw: st.DrawFn) -> Entry:
     return {"column_list": draw(names), "ignore_row_if": ignored}
 
 
-_ANY_COLUMN: st.SearchStrategy[Entry] = st.fixed_dictionaries(
-    {"column": st.sampled_from(sorted(_CELLS))}
-)
+_ANY_COLUMN: st.SearchStrategy[Entry] = st.fixed_dictionaries({"column": st.sampled_from(sorted(_CELLS))})
 _REGEX: st.SearchStrategy[Entry] = st.fixed_dictionaries(
     {
         "column": st.just("code"),

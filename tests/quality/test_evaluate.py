@@ -27,9 +27,7 @@ ROWS: list[dict[str, object]] = [
 ]
 
 
-def test_sums_are_exact_where_doubles_and_longs_are_not(
-    spark: SparkSession, tmp_path: Path
-) -> None:
+def test_sums_are_exact_where_doubles_and_longs_are_not(spark: SparkSession, tmp_path: Path) -> None:
     largest = 9_223_372_036_854_775_807
     rows: list[dict[str, object]] = [{"id": largest, "amount": "9999999999.99"}] * 10
     suite = suite_of(
@@ -63,9 +61,7 @@ def test_all_expectations_on_a_key_set_share_one_grouping(tmp_path: Path) -> Non
     assert [grouping.keys for grouping in groupings] == [("code",), ("code", "id")]
 
 
-def test_a_suite_without_keys_can_be_observed_in_a_scan_that_writes_anyway(
-    spark: SparkSession, tmp_path: Path
-) -> None:
+def test_a_suite_without_keys_can_be_observed_in_a_scan_that_writes_anyway(spark: SparkSession, tmp_path: Path) -> None:
     df = invoices(spark, ROWS)
     condition = {"row_condition": "code = 'a'", "condition_parser": "spark"}
     suite = suite_of(
@@ -82,9 +78,7 @@ def test_a_suite_without_keys_can_be_observed_in_a_scan_that_writes_anyway(
     assert judge(plan, observation.get, df.columns) == evaluate(df, suite)
 
 
-def test_a_row_rule_is_true_exactly_where_the_row_fails(
-    spark: SparkSession, tmp_path: Path
-) -> None:
+def test_a_row_rule_is_true_exactly_where_the_row_fails(spark: SparkSession, tmp_path: Path) -> None:
     suite = suite_of(
         tmp_path,
         expect(BETWEEN, "quarantine", column="amount", min_value=0),
@@ -107,9 +101,7 @@ def test_a_row_rule_is_true_exactly_where_the_row_fails(
     ]
 
 
-def test_failing_keys_show_keys_only_and_only_of_failed_checks(
-    spark: SparkSession, tmp_path: Path
-) -> None:
+def test_failing_keys_show_keys_only_and_only_of_failed_checks(spark: SparkSession, tmp_path: Path) -> None:
     df = invoices(spark, ROWS)
     suite = suite_of(
         tmp_path,

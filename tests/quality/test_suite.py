@@ -100,9 +100,7 @@ def test_the_fingerprint_follows_the_content_and_not_the_layout(tmp_path: Path) 
         (expect(SUM, "quarantine", column="id", min_value=0), "cannot quarantine"),
     ],
 )
-def test_a_wrong_expectation_is_refused_at_its_line(
-    tmp_path: Path, entry: Entry, message: str
-) -> None:
+def test_a_wrong_expectation_is_refused_at_its_line(tmp_path: Path, entry: Entry, message: str) -> None:
     refusal = _refusal(tmp_path, expect("expect_table_row_count_to_equal", value=1), entry)
     assert message in refusal
     line = int(refusal.split("invoices.json:")[1].split(")")[0])
@@ -164,17 +162,13 @@ def test_the_same_expectation_twice_is_refused(tmp_path: Path) -> None:
         {"column": "amount", "row_condition": "opne AND id = 1", "condition_parser": "spark"},
     ],
 )
-def test_unknown_columns_are_found_in_arguments_and_conditions(
-    tmp_path: Path, kwargs: dict[str, object]
-) -> None:
+def test_unknown_columns_are_found_in_arguments_and_conditions(tmp_path: Path, kwargs: dict[str, object]) -> None:
     suite = suite_of(tmp_path, expect("expect_column_values_to_not_be_null", **kwargs))
     with pytest.raises(ConfigError, match=r"unknown column '(ammount|opne)'.*invoices\.json:4"):
         check_columns(suite, set(TYPES))
 
 
-@pytest.mark.parametrize(
-    "condition", ["amount > (SELECT 1)", "amount > avg(amount)", "rank() OVER (ORDER BY id) = 1"]
-)
+@pytest.mark.parametrize("condition", ["amount > (SELECT 1)", "amount > avg(amount)", "rank() OVER (ORDER BY id) = 1"])
 def test_a_condition_that_looks_beyond_its_row_is_refused(tmp_path: Path, condition: str) -> None:
     kwargs = {"row_condition": condition, "condition_parser": "spark"}
     entry = expect("expect_column_values_to_not_be_null", column="id", **kwargs)

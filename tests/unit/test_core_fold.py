@@ -25,6 +25,10 @@ def delete(at: str) -> Change:
     return Change(KEY, Op.DELETE, at, {})
 
 
+def truncate(at: str) -> Change:
+    return Change((), Op.TRUNCATE, at, {})
+
+
 CASES = {
     "the newest upsert holds": ([upsert("2", "Bob", None), upsert("1", "Ann", "Bonn")], {"owner": "Bob", "city": None}),
     "a late upsert revives nothing": ([delete("3"), upsert("2", "Ann", "Bonn")], None),
@@ -40,6 +44,12 @@ CASES = {
     "a patch waits for its upsert": ([patch("2", city="Kiel"), upsert("1", "Ann", "Bonn")], {"owner": "Ann", "city": "Kiel"}),
     "nothing from before a delete comes back": (
         [upsert("1", "Ann", "Bonn"), patch("2", city="Kiel"), delete("3"), upsert("4", "Bob", None)],
+        {"owner": "Bob", "city": None},
+    ),
+    "a truncate removes what is older": ([truncate("2"), upsert("1", "Ann", "Bonn")], None),
+    "a row written after a truncate stays": ([truncate("1"), upsert("2", "Ann", None)], {"owner": "Ann", "city": None}),
+    "nothing from before a truncate comes back": (
+        [patch("1", city="Kiel"), truncate("2"), patch("4", owner="Bob"), upsert("3", "Ann", None)],
         {"owner": "Bob", "city": None},
     ),
     "a patch after a delete is no row": ([upsert("1", "Ann", "Bonn"), delete("2"), patch("3", city="Kiel")], None),
@@ -70,7 +80,7 @@ values = st.fixed_dictionaries(
 changes_of_a_key = st.lists(
     st.tuples(st.sampled_from(list(Op)), values), max_size=8
 ).map(lambda acts: [
-    Change(KEY, op, f"{at:03d}", {"owner": None, "city": None} | v if op is Op.UPSERT else v if op is Op.PATCH else {})
+    Change(() if op is Op.TRUNCATE else KEY, op, f"{at:03d}", {"owner": None, "city": None} | v if op is Op.UPSERT else v if op is Op.PATCH else {})
     for at, (op, v) in enumerate(acts)
 ])  # fmt: skip
 
@@ -95,7 +105,7 @@ def test_in_the_order_of_positions_the_fold_is_what_a_database_would_do(sent: li
     """Replayed naively: put replaces, delete clears, patch sets on a row (an upsert to come sets all)."""
     row: dict[str, object] | None = None
     for change in sent:
-        if change.op is Op.DELETE:
+        if change.op in (Op.DELETE, Op.TRUNCATE):
             row = None
         elif change.op is Op.UPSERT:
             row = dict(change.values)
@@ -108,6 +118,7 @@ def test_in_the_order_of_positions_the_fold_is_what_a_database_would_do(sent: li
 @given(changes_of_a_key)
 def test_a_state_is_the_same_however_its_changes_are_absorbed(sent: list[Change]) -> None:
     forwards, backwards = KeyState(), KeyState()
+    sent = [change for change in sent if change.op is not Op.TRUNCATE]  # a matter of the table, not of a key
     for change in sent:
         forwards.absorb(change, COLUMNS)
     for change in reversed(sent):

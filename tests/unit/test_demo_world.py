@@ -62,9 +62,7 @@ def silver(root: Path) -> dict[str, Row]:
     newest: dict[str, tuple[str, Row | None]] = {}
     for row in filter(is_sound, rows_of(root, "transactions")):
         old_key = row["BI_transaction_id"]
-        states: list[tuple[str, Row | None]] = [
-            (row["transaction_id"], None if row["Op"] == "D" else row)
-        ]
+        states: list[tuple[str, Row | None]] = [(row["transaction_id"], None if row["Op"] == "D" else row)]
         if old_key not in ("", row["transaction_id"]):
             states.append((old_key, None))
         for key, state in states:
@@ -121,9 +119,7 @@ def without_zeros(totals: dict[Bucket, Decimal]) -> dict[Bucket, Decimal]:
 
 def settled(world: World, through: int) -> dict[Bucket, Decimal]:
     rows = {row.settlement_id: row for day in world.settlement_days[: through + 1] for row in day}
-    return {
-        (r.merchant_id, r.settlement_date.isoformat(), r.currency): r.net_amount for r in rows.values()
-    }
+    return {(r.merchant_id, r.settlement_date.isoformat(), r.currency): r.net_amount for r in rows.values()}
 
 
 def test_the_same_seed_gives_the_same_bytes(bucket: Path, tmp_path: Path) -> None:
@@ -165,9 +161,7 @@ def test_stripe_reconciles_after_every_ordinary_day(world: World, tmp_path: Path
     assert without_zeros(books(tmp_path, "stripe")) == without_zeros(expected)
 
 
-def test_the_bad_delivery_does_not_reconcile_though_each_row_is_sound(
-    world: World, tmp_path: Path
-) -> None:
+def test_the_bad_delivery_does_not_reconcile_though_each_row_is_sound(world: World, tmp_path: Path) -> None:
     for day in DAYS:
         deliver(world, day, tmp_path)
     assert without_zeros(books(tmp_path, "stripe")) != without_zeros(stripe_books(world, DAYS))
@@ -215,9 +209,7 @@ def test_a_full_load_row_has_no_sequence(bucket: Path, world: World) -> None:
     assert len(loaded) == len(world.merchants)
 
 
-def test_every_planted_malformed_row_is_delivered_and_nothing_else_is_malformed(
-    bucket: Path, world: World
-) -> None:
+def test_every_planted_malformed_row_is_delivered_and_nothing_else_is_malformed(bucket: Path, world: World) -> None:
     bad = [row for row in rows_of(bucket, "transactions") if not is_sound(row)]
     assert len({row["change_seq"] for row in bad}) == world.planted["malformed_rows"] == len(DAMAGES)
     assert all(row["transaction_id"].startswith("tx_8") for row in bad)
@@ -229,17 +221,13 @@ def test_repeated_rows_are_as_many_as_declared(bucket: Path, world: World) -> No
     assert repeated == world.planted["copied_rows"] + world.planted["redelivered_rows"]
 
 
-def test_late_rows_have_a_lower_sequence_than_rows_delivered_before(
-    tmp_path: Path, world: World
-) -> None:
+def test_late_rows_have_a_lower_sequence_than_rows_delivered_before(tmp_path: Path, world: World) -> None:
     deliver(world, 0, tmp_path)
     highest = max(row["change_seq"] for row in rows_of(tmp_path, "transactions"))
     seen = {row["change_seq"] for row in rows_of(tmp_path, "transactions")}
     deliver(world, 1, tmp_path)
     late = {r["change_seq"] for r in rows_of(tmp_path, "transactions")} - seen
-    assert (
-        len([sequence for sequence in late if sequence < highest]) == world.planted["late_changes"] // 2
-    )
+    assert len([sequence for sequence in late if sequence < highest]) == world.planted["late_changes"] // 2
 
 
 def test_some_refunds_arrive_a_day_before_their_transaction(tmp_path: Path, world: World) -> None:
@@ -247,33 +235,25 @@ def test_some_refunds_arrive_a_day_before_their_transaction(tmp_path: Path, worl
     first = refunds_of(tmp_path).values()
     missing = {r["transaction_id"] for r in first} - silver(tmp_path).keys()
     deliver(world, 1, tmp_path)
-    assert missing == {
-        t.transaction_id for t in world.transactions if t.fate is Fate.WITHHELD and t.day == 0
-    }
+    assert missing == {t.transaction_id for t in world.transactions if t.fate is Fate.WITHHELD and t.day == 0}
     assert missing
     assert missing <= silver(tmp_path).keys()
 
 
-def test_a_deleted_transaction_stays_deleted_though_its_insert_comes_later(
-    bucket: Path, world: World
-) -> None:
+def test_a_deleted_transaction_stays_deleted_though_its_insert_comes_later(bucket: Path, world: World) -> None:
     gone = {t.transaction_id for t in world.transactions if t.fate in (Fate.DELETED, Fate.DELETED_EARLY)}
     assert len(gone) == world.planted["deletes"] > world.planted["inserts_after_delete"] > 0
     assert not gone & silver(bucket).keys()
 
 
-def test_a_key_change_leaves_only_the_new_key_everywhere_but_in_older_events(
-    bucket: Path, world: World
-) -> None:
+def test_a_key_change_leaves_only_the_new_key_everywhere_but_in_older_events(bucket: Path, world: World) -> None:
     changed = [t for t in world.transactions if t.fate is Fate.REKEYED]
     assert len(changed) == world.planted["key_changes"]
     assert {t.transaction_id for t in changed} <= silver(bucket).keys()
     assert not {t.first_id for t in changed} & silver(bucket).keys()
 
 
-def test_events_have_their_offsets_in_the_file_name_and_overlap_where_declared(
-    bucket: Path, world: World
-) -> None:
+def test_events_have_their_offsets_in_the_file_name_and_overlap_where_declared(bucket: Path, world: World) -> None:
     lines: dict[tuple[int, int], str] = {}
     repeated = 0
     for path in sorted((bucket / "topics/ledgerbox.payment_events").rglob("*.json.gz")):

@@ -12,23 +12,17 @@ from hypothesis import strategies as st
 from ledgerlake.errors import PublishError
 from ledgerlake.publish.keyhash import EMPTY, key_hash, snowflake_key_hash, spark_key_hash
 
-keys = st.lists(
-    st.tuples(st.none() | st.text(max_size=5), st.none() | st.integers(-99, 99)), max_size=8
-)
+keys = st.lists(st.tuples(st.none() | st.text(max_size=5), st.none() | st.integers(-99, 99)), max_size=8)
 TYPES = ("string", "integer")
 
 
 @given(keys, st.randoms(use_true_random=False))
-def test_order_does_not_matter(
-    rows: list[tuple[str | None, int | None]], chance: random.Random
-) -> None:
+def test_order_does_not_matter(rows: list[tuple[str | None, int | None]], chance: random.Random) -> None:
     assert key_hash(chance.sample(rows, len(rows)), TYPES) == key_hash(rows, TYPES)
 
 
 @given(keys, st.data())
-def test_a_lost_or_doubled_key_shows(
-    rows: list[tuple[str | None, int | None]], data: st.DataObject
-) -> None:
+def test_a_lost_or_doubled_key_shows(rows: list[tuple[str | None, int | None]], data: st.DataObject) -> None:
     one = data.draw(st.tuples(st.text(max_size=5), st.integers(-99, 99)))
 
     assert key_hash([*rows, one], TYPES) != key_hash(rows, TYPES)
@@ -45,9 +39,7 @@ def test_known_figures_never_change_because_spark_was_checked_against_them() -> 
 
 
 def test_a_decimal_counts_by_value_not_by_spelling() -> None:
-    assert key_hash([(Decimal("1.5"),)], ("decimal(9,2)",)) == key_hash(
-        [(Decimal("1.50"),)], ("decimal(9,2)",)
-    )
+    assert key_hash([(Decimal("1.5"),)], ("decimal(9,2)",)) == key_hash([(Decimal("1.50"),)], ("decimal(9,2)",))
 
 
 def test_null_is_not_the_empty_text() -> None:

@@ -29,9 +29,7 @@ def pem(passphrase: str) -> str:
 
 
 def test_a_run_is_named_in_the_query_tag_and_the_key_is_resolved() -> None:
-    settings = SnowflakeSettings.model_validate(
-        {**SETTINGS, "private_key_passphrase": "env:SF_PHRASE"}
-    )
+    settings = SnowflakeSettings.model_validate({**SETTINGS, "private_key_passphrase": "env:SF_PHRASE"})
     secrets = ReferencedSecrets({"SF_KEY": pem("open"), "SF_PHRASE": "open"})
 
     parameters = settings.parameters(secrets, pipeline="billing", run_id="r1")

@@ -158,9 +158,7 @@ def test_anything_else_is_refused(sql: str) -> None:
 def test_governance_masks_each_personal_column_and_opens_only_the_views() -> None:
     pii = [PiiColumn("customers", "email", "string"), PiiColumn("customers", "born_on", "date")]
 
-    statements = governance_sql(
-        TARGET, ["customers"], pii, bi_role="analyst", cleared_role="auditor"
-    )
+    statements = governance_sql(TARGET, ["customers"], pii, bi_role="analyst", cleared_role="auditor")
 
     assert statements == [
         'GRANT USAGE ON DATABASE "FIN" TO ROLE "ANALYST"',
@@ -183,6 +181,4 @@ def test_governance_sql_is_read_by_a_snowflake_parser() -> None:
     for statement in governance_sql(TARGET, ["t"], [], bi_role="r", cleared_role="c"):
         assert isinstance(sqlglot.parse_one(statement, read="snowflake"), exp.Grant)
     # the parser keeps CREATE MASKING POLICY as opaque text, so its body is parsed by itself
-    assert isinstance(
-        sqlglot.parse_one(mask_expression("NUMBER(18,2)", "c"), read="snowflake"), exp.Case
-    )
+    assert isinstance(sqlglot.parse_one(mask_expression("NUMBER(18,2)", "c"), read="snowflake"), exp.Case)

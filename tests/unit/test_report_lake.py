@@ -30,16 +30,13 @@ TABLE = Table(
     columns=(Column(name="id", type="string"),),
 )
 MARTS = tuple(
-    Mart(mart=m, sql=f"{m}.sql", key=("id",), inputs=(Input(table="accounts"),))
-    for m in ("balances", "unbuilt")
+    Mart(mart=m, sql=f"{m}.sql", key=("id",), inputs=(Input(table="accounts"),)) for m in ("balances", "unbuilt")
 )
 
 
 def pipeline() -> Pipeline:
     target = {"database": "D", "schema": "S", "bi_schema": "B"}
-    spec = PipelineFile.model_validate(
-        {"pipeline": "bank", "sources": {"db": {"feed": "dms"}}, "publication": target}
-    )
+    spec = PipelineFile.model_validate({"pipeline": "bank", "sources": {"db": {"feed": "dms"}}, "publication": target})
     spec = spec.model_copy(update={"marts": MARTS})
     return Pipeline(folder=Path(), spec=spec, tables={"accounts": TABLE}, sql={}, suites={})
 
@@ -80,9 +77,7 @@ def lake(tmp_path: Path) -> Lake:
     paths = lake.workspace().paths
     for publication_id, status in (("p-a", "published"), ("p-b", "published"), ("p-c", "blocked")):
         rows = ord(publication_id[-1]) - ord("a") + 1
-        lake.commit(
-            paths.silver("accounts"), rows, {"batch_id": f"b-{rows}", "run_id": f"run-{publication_id}"}
-        )
+        lake.commit(paths.silver("accounts"), rows, {"batch_id": f"b-{rows}", "run_id": f"run-{publication_id}"})
         lake.publish(
             publication_id,
             status,

@@ -44,9 +44,7 @@ def batch(table: str = "accounts", **changes: Any) -> dict[str, Any]:
 
 
 def result(on_fail: OnFail, *, success: bool, why: str = "money is never negative") -> SuiteResult:
-    wanted = Expectation(
-        "expect_column_values_to_be_between", {"column": "balance", "min_value": 0}, on_fail, why
-    )
+    wanted = Expectation("expect_column_values_to_be_between", {"column": "balance", "min_value": 0}, on_fail, why)
     check = CheckResult(wanted, success, 10, 0, 0 if success else 4)
     return SuiteResult(Suite("accounts", Path("s.json"), (wanted,), "f"), (check,), 10)
 
@@ -110,9 +108,7 @@ def test_a_batch_quarantined_whole_says_why_and_has_no_ranges() -> None:
 def test_a_blocked_run_says_on_top_why_and_what_stays_served() -> None:
     found = facts("blocked", served=publication(), publication=publication("blocked", "run-1"))
     found.report.results = {"balances": result("block", success=False)}
-    found.report.error = GateBlocked(
-        "balances: blocked", then="correct the source, then run `ledgerlake run bank`"
-    )
+    found.report.error = GateBlocked("balances: blocked", then="correct the source, then run `ledgerlake run bank`")
     page = build_page(found)
 
     assert page.alert is not None
@@ -133,9 +129,7 @@ def test_a_blocked_run_says_on_top_why_and_what_stays_served() -> None:
 
 def test_a_failed_run_names_every_table_that_stopped() -> None:
     found = facts("failed")
-    error = ContractError(
-        "a column is gone", where=Where(table="accounts", column="balance"), then="ask the source"
-    )
+    error = ContractError("a column is gone", where=Where(table="accounts", column="balance"), then="ask the source")
     found.report.failures, found.report.error = [Failure("accounts", error)], error
     alert = build_page(found).alert
 

@@ -120,9 +120,7 @@ def test_three_daily_pulls_together_hold_the_last_version_of_everything(
         assert landed(objects, resource) == at_stripe(world, 2, resource.removesuffix("s"))
 
 
-def test_a_refund_on_an_old_charge_is_found_by_its_event(
-    server: StripeServer, clock: FixedClock, world: World
-) -> None:
+def test_a_refund_on_an_old_charge_is_found_by_its_event(server: StripeServer, clock: FixedClock, world: World) -> None:
     pull = extractor(server, clock, look_back_days=0)
     _, cursor = pull.extract({}, END_OF_DAY_1)
     objects, _ = pull.extract(cursor, next_day(server, clock, 1))
@@ -135,9 +133,7 @@ def test_a_refund_on_an_old_charge_is_found_by_its_event(
     assert {key: landed(objects, "charges")[key] for key in changed} == changed
 
 
-def test_the_charge_of_a_new_dispute_is_fetched_with_it(
-    server: StripeServer, clock: FixedClock, world: World
-) -> None:
+def test_the_charge_of_a_new_dispute_is_fetched_with_it(server: StripeServer, clock: FixedClock, world: World) -> None:
     pull = extractor(server, clock, look_back_days=0)
     _, cursor = pull.extract({}, END_OF_DAY_1)
     objects, _ = pull.extract(cursor, next_day(server, clock, 1))
@@ -171,9 +167,7 @@ def test_an_outage_longer_than_the_look_back_loses_no_balance_entry(
     assert landed(objects + more, "balance_transactions") == entries
 
 
-def test_an_outage_longer_than_events_are_kept_asks_for_a_full_resync(
-    server: StripeServer, clock: FixedClock
-) -> None:
+def test_an_outage_longer_than_events_are_kept_asks_for_a_full_resync(server: StripeServer, clock: FixedClock) -> None:
     pull = extractor(server, clock)
     _, cursor = pull.extract({}, END_OF_DAY_1)
     clock.advance(31 * DAY)
@@ -242,9 +236,7 @@ def test_the_same_pull_gives_the_same_bytes(server: StripeServer, clock: FixedCl
     assert (first, cursor) == (second, same)
 
 
-def test_fetch_times_never_go_back_even_where_the_clock_does(
-    server: StripeServer, clock: FixedClock
-) -> None:
+def test_fetch_times_never_go_back_even_where_the_clock_does(server: StripeServer, clock: FixedClock) -> None:
     pull = extractor(server, clock)
     first, cursor = pull.extract({}, END_OF_DAY_1)
     until = next_day(server, clock, 1)
@@ -258,9 +250,7 @@ def test_fetch_times_never_go_back_even_where_the_clock_does(
 
 
 @pytest.mark.parametrize("fault", [429, 500, "cut"])
-def test_a_page_that_fails_for_good_lands_nothing(
-    server: StripeServer, clock: FixedClock, fault: FaultKind
-) -> None:
+def test_a_page_that_fails_for_good_lands_nothing(server: StripeServer, clock: FixedClock, fault: FaultKind) -> None:
     pull = extractor(server, clock)
     server.fail_next(1, fault, from_page=3)
     with pytest.raises(TransientError, match="nothing landed, the cursor stays"):
@@ -284,18 +274,14 @@ def test_a_rate_limit_is_answered_with_growing_pauses(server: StripeServer, cloc
     assert pauses == [0.5, 1.0, 2.0]
 
 
-def test_a_refused_key_is_a_configuration_error_that_does_not_show_it(
-    server: StripeServer, clock: FixedClock
-) -> None:
+def test_a_refused_key_is_a_configuration_error_that_does_not_show_it(server: StripeServer, clock: FixedClock) -> None:
     with pytest.raises(ConfigError, match="check the secret") as caught:
         extractor(server, clock, key="sk_test_wrong_9f8e").extract({}, END_OF_DAY_1)
     assert "9f8e" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
-def test_an_unknown_resource_is_refused_before_any_request(
-    server: StripeServer, clock: FixedClock
-) -> None:
+def test_an_unknown_resource_is_refused_before_any_request(server: StripeServer, clock: FixedClock) -> None:
     with pytest.raises(ConfigError, match=r"'coupons'.* not supported"):
         extractor(server, clock, resources=("coupons",))
     assert server.requests == []

@@ -18,11 +18,12 @@ class Op(StrEnum):
     UPSERT = "upsert"  # carries every column: replaces the row
     PATCH = "patch"  # carries some columns: sets those, keeps the others
     DELETE = "delete"  # removes the row; its position is remembered
+    TRUNCATE = "truncate"  # carries no key: removes every row of the table that is older
 
 
 @dataclass(frozen=True)
 class Change:
-    """One canonical change: ``values`` holds exactly the columns that it carries."""
+    """One canonical change: ``values`` holds exactly the columns that it carries, ``key`` is empty for a truncate."""
 
     key: tuple[str, ...]
     op: Op

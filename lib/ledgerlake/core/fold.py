@@ -8,6 +8,7 @@ Rules
 - An upsert sets every column; a patch sets the columns it carries; a delete sets none.
 - Each column holds the value of the newest change that carries it.
 - A key is visible when its newest upsert is newer than its newest delete.
+- A truncate is a delete of every key, those included that only arrive later.
 - What is older than the newest delete is gone for good: a late upsert revives nothing.
 - A patch alone makes no row: it waits, remembered, for the upsert that it belongs to.
 """
@@ -61,6 +62,8 @@ def fold(changes: Iterable[Change], columns: Sequence[str]) -> dict[tuple[str, .
     Raises :class:`SourceError` where two different changes claim one key and position:
     which of them holds cannot be known, and is not guessed.
     """
+    changes = list(changes)
+    truncated_at = max((c.position for c in changes if c.op is Op.TRUNCATE), default=NEVER)
     states: dict[tuple[str, ...], KeyState] = {}
     seen: dict[tuple[tuple[str, ...], str], Change] = {}
     for change in changes:
@@ -69,5 +72,6 @@ def fold(changes: Iterable[Change], columns: Sequence[str]) -> dict[tuple[str, .
                 "two different changes of one key claim the same position",
                 then="declare a finer order for the feed, or ask the source which one holds",
             )
-        states.setdefault(change.key, KeyState()).absorb(change, columns)
+        if change.op is not Op.TRUNCATE:
+            states.setdefault(change.key, KeyState(deleted_at=truncated_at)).absorb(change, columns)
     return {key: state.row(columns) for key, state in states.items() if state.visible}

@@ -6,26 +6,32 @@ its contract name, as the format gives it (strings for text formats):
 =============  ==========  =====================================================
 ``_object``    string      landed object, relative to the lake
 ``_ordinal``   bigint      place of the record in its object, from 0
-``_op``        string      upsert, patch or delete (see ``core.change.Op``)
+``_op``        string      upsert, patch, delete or truncate (see ``core.change.Op``)
 ``_position``  string      order within the table; plain string comparison
 ``_problem``   string      why the record cannot be read, else null
 ``_raw``       string      the record as delivered, only where ``_problem`` is set
 ``_carried``   array       columns that a patch carries, else null
 =============  ==========  =====================================================
+
+Positions must be finer than the changes of one key: two different changes of a key at one
+position are refused by the lake. A ``truncate`` carries no key and withdraws every row of the
+table that is older than it. Records that are no changes (markers, heartbeats) are left out.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from ledgerlake.config.models import Environment, Source, Table
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog
 from ledgerlake.ports.clock import Clock
+from ledgerlake.ports.http import Http
 from ledgerlake.ports.objects import ObjectStore
 from ledgerlake.ports.secrets import Secrets
 
@@ -57,6 +63,7 @@ class Extraction:
     logs: Mapping[str, ManifestLog]
     open_source: Callable[[str], ObjectStore]
     spark: Callable[[], SparkSession]
+    http: Http
 
 
 @dataclass(frozen=True)
@@ -69,40 +76,40 @@ class Reading:
     source_options: Mapping[str, Any]
 
 
-class Feed(Protocol):
-    """One way a source delivers changes."""
+class Feed(ABC):
+    """One way a source delivers changes; see the page of each in ``docs/feeds``.
 
-    @property
-    def kind(self) -> str:
-        """Return the name by which sources declare the feed."""
-        ...
+    ``kind`` is the name by which sources declare it, ``source_options`` and ``table_options``
+    are the models of a source's ``options`` and a table's ``feed``. With ``tables_together``
+    the tables of a source share one cursor and are extracted in one call.
+    """
 
-    @property
-    def source_options(self) -> type[Options]:
-        """Return the model of a source's ``options``."""
-        ...
+    kind: ClassVar[str]
+    source_options: ClassVar[type[Options]] = Options
+    table_options: ClassVar[type[Options]] = Options
+    tables_together: ClassVar[bool] = False
 
-    @property
-    def table_options(self) -> type[Options]:
-        """Return the model of a table's ``feed`` section."""
-        ...
-
-    def check(self, source: Source, table: Table) -> None:
+    def check(self, source: Source, table: Table) -> None:  # noqa: B027 (most feeds have nothing to add)
         """Raise ``ValueError`` where options, valid each by itself, do not fit together."""
-        ...
 
+    @abstractmethod
     def extract(self, request: Extraction) -> list[Manifest]:
         """Land what is new and return its manifests, one per table that got something."""
-        ...
 
+    @abstractmethod
     def pending(self, request: Extraction) -> dict[str, int]:
         """Return table → number of objects that an extraction would land; reads no data."""
-        ...
 
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """Return payload column → Spark type of one object, None where the format has no header."""
-        ...
+        return None
 
+    @abstractmethod
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Return the raw changes of a batch (columns: see the module)."""
-        ...
+
+    def confirm(self, request: Extraction, loaded: Callable[[Manifest], bool]) -> None:  # noqa: B027
+        """Tell the source what is safely in bronze, so that it may forget it; most need no word.
+
+        Called after loading, and before the next extraction for what a killed run left undone.
+        """

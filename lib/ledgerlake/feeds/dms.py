@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Literal
 from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
 from ledgerlake.errors import SourceError, Where
-from ledgerlake.feeds.base import Extraction, Options, Reading
-from ledgerlake.feeds.files import Probe, land_files, pending_files
+from ledgerlake.feeds.base import Options, Reading
+from ledgerlake.feeds.files import FileFeed, Probe
 from ledgerlake.feeds.frames import ONE_FILE_PER_TASK, objects_sql, union_all
-from ledgerlake.landing.manifest import LandedObject, Manifest
+from ledgerlake.landing.manifest import LandedObject
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -48,7 +48,7 @@ class DmsTable(Options):
     column_order: tuple[str, ...] = ()
 
 
-class DmsFeed:
+class DmsFeed(FileFeed):
     """Reads what AWS DMS wrote."""
 
     kind = "dms"
@@ -61,18 +61,12 @@ class DmsFeed:
         if options.format == "csv" and not options.header and not own.column_order:
             raise ValueError("CSV without a header needs `feed: {column_order: […]}`")
 
-    def extract(self, request: Extraction) -> list[Manifest]:
-        """Land new files per table; broken ones are refused one by one."""
-        landed = [
-            land_files(request, t, f"{t.resource}/", self._probe(request.source, t), file_date) for t in request.tables
-        ]
-        return [m for m in landed if m]
+    def date_of(self, name: str) -> date | None:
+        """Return the commit date in a CDC file's name; full-load files belong to no date."""
+        return file_date(name)
 
-    def pending(self, request: Extraction) -> dict[str, int]:
-        """Count unseen (and replaced) files per table."""
-        return pending_files(request, file_date)
-
-    def _probe(self, source: Source, table: Table) -> Probe:
+    def probe(self, source: Source, table: Table) -> Probe:
+        """Return the check of a file's frame and layout against what the task is declared to write."""
         options, own = DmsSource(**source.options), DmsTable(**table.feed)
 
         def probe(name: str, body: bytes) -> tuple[str, ...]:

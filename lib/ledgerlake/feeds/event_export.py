@@ -18,10 +18,9 @@ from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import SourceError, Where
-from ledgerlake.feeds.base import Extraction, Options, Reading
-from ledgerlake.feeds.files import land_files, pending_files
-from ledgerlake.feeds.frames import ONE_OBJECT, contract_values, json_schema, lines_of, literal, objects_sql
-from ledgerlake.landing.manifest import LandedObject, Manifest
+from ledgerlake.feeds.base import Options, Reading
+from ledgerlake.feeds.files import FileFeed, Probe
+from ledgerlake.feeds.frames import contract_values, json_records, lines_of, literal, objects_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -43,7 +42,7 @@ class EventTable(Options):
     ops: dict[str, Literal["upsert", "patch", "delete"]] = Field(default_factory=dict)
 
 
-class EventExportFeed:
+class EventExportFeed(FileFeed):
     """Reads Kafka topics that a connector exported to object storage."""
 
     kind = "event_export"
@@ -58,18 +57,13 @@ class EventExportFeed:
         if "patch" in own.ops.values() and table.changes != "partial":
             raise ValueError("patch operations need `changes: partial`")
 
-    def extract(self, request: Extraction) -> list[Manifest]:
-        """Land new export files per topic."""
-        landed = [land_files(request, t, f"{t.resource}/", probe, file_date) for t in request.tables]
-        return [m for m in landed if m]
+    def date_of(self, name: str) -> date | None:
+        """Return the day of a ``dt=`` folder, None without one."""
+        return file_date(name)
 
-    def pending(self, request: Extraction) -> dict[str, int]:
-        """Count unseen (and replaced) files per topic."""
-        return pending_files(request, file_date)
-
-    def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
-        """JSON lines have no header."""
-        return None
+    def probe(self, source: Source, table: Table) -> Probe:
+        """Refuse names outside the layout, and what is not JSON lines."""
+        return probe
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Parse each line once; what is not a JSON object is a problem, not an error."""
@@ -79,15 +73,12 @@ class EventExportFeed:
         lines = lines_of(spark, reading.lake_uri, list(orders)).join(
             spark.sql(objects_sql(orders)).hint("broadcast"), "_object"
         )
-        schema = json_schema(paths) + ", _broken STRING"
-        parsed = lines.selectExpr(
-            "*", f"from_json(value, {literal(schema)}, map('columnNameOfCorruptRecord', '_broken')) AS j"
-        )
+        parsed = json_records(lines, paths)
         op = _op_sql(own)
         return parsed.selectExpr(
             "_object", "_ordinal", f"{op} AS _op",
             "concat(split_part(_order, '|', 1), '|', lpad(CAST(split_part(_order, '|', 2) AS BIGINT) + _ordinal, 20, '0')) AS _position",
-            f"CASE WHEN j IS NULL OR j._broken IS NOT NULL OR NOT {ONE_OBJECT} THEN 'not a JSON object' WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
+            f"CASE WHEN j IS NULL THEN 'not a JSON object' WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
             "value AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table, "j"),
         )  # fmt: skip
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import PurePosixPath
 
-from ledgerlake.config.models import Table
+from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError, SourceError, Where
-from ledgerlake.feeds.base import Extraction
+from ledgerlake.feeds.base import Extraction, Feed
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog, RefusedObject
 from ledgerlake.ports.objects import ObjectInfo, ObjectStore, content_hash
 
@@ -17,6 +18,38 @@ Probe = Callable[[str, bytes], tuple[str, ...]]
 """(source name, content) → layout as ``column:type``; raises SourceError to refuse the object."""
 DateOf = Callable[[str], date | None]
 """Source name → the logical date its name tells, None where it tells none."""
+
+
+_DAY = re.compile(r"(?<![0-9])(\d{4})[-/]?(\d{2})[-/]?(\d{2})(?![0-9])")
+
+
+class FileFeed(Feed):
+    """A feed whose source drops objects below ``location/<resource>/``."""
+
+    @abstractmethod
+    def probe(self, source: Source, table: Table) -> Probe:
+        """Return the check of a table's objects: (name, content) → layout, or SourceError to refuse one."""
+
+    def date_of(self, name: str) -> date | None:
+        """Return the logical date that an object's name tells: its first YYYY-MM-DD, YYYYMMDD or YYYY/MM/DD."""
+        for found in _DAY.finditer(name):
+            try:
+                return date(int(found[1]), int(found[2]), int(found[3]))
+            except ValueError:
+                continue
+        return None
+
+    def extract(self, request: Extraction) -> list[Manifest]:
+        """Land new objects per table; broken ones are refused one by one."""
+        landed = [
+            land_files(request, t, f"{t.resource}/", self.probe(request.source, t), self.date_of)
+            for t in request.tables
+        ]
+        return [m for m in landed if m]
+
+    def pending(self, request: Extraction) -> dict[str, int]:
+        """Count unseen (and replaced) objects per table."""
+        return pending_files(request, self.date_of)
 
 
 def unseen(store: ObjectStore, prefix: str, log: ManifestLog, until: date, date_of: DateOf) -> Iterator[ObjectInfo]:

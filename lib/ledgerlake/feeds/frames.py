@@ -16,9 +16,6 @@ ONE_FILE_PER_TASK = "monotonically_increasing_id() & 8589934591 AS _ordinal"
 """The record's place in its file. True only where each task reads exactly one whole file, which
 :func:`reading_session` arranges: the low 33 bits of the id then count the file's records."""
 
-ONE_OBJECT = "(ltrim(value) LIKE '{%' AND size(from_json(concat('[', value, ']'), 'ARRAY<MAP<STRING,STRING>>')) = 1)"
-"""Whether a line is one JSON object and nothing more: ``from_json`` itself ignores what follows the first."""
-
 _WHOLE_FILE_BYTES = str(1 << 40)
 
 
@@ -53,12 +50,16 @@ def union_all(frames: list[DataFrame]) -> DataFrame:
 
 def json_schema(paths: list[str]) -> str:
     """Return the Spark DDL of a JSON record in which each dotted path is a string leaf."""
+    return _ddl(_tree(paths))
+
+
+def _tree(paths: list[str]) -> dict[str, dict]:  # type: ignore[type-arg]
     tree: dict[str, dict] = {}  # type: ignore[type-arg]
     for path in paths:
         node = tree
         for part in path.split("."):
             node = node.setdefault(part, {})
-    return _ddl(tree)
+    return tree
 
 
 def _ddl(tree: Mapping[str, Mapping]) -> str:  # type: ignore[type-arg]
@@ -82,6 +83,20 @@ def lines_of(spark: SparkSession, lake_uri: str, paths: list[str]) -> DataFrame:
         "value",
         "substring_index(_metadata.file_path, '/', -5) AS _object",
         ONE_FILE_PER_TASK,
+    )
+
+
+def json_records(lines: DataFrame, paths: list[str], record: str = "value") -> DataFrame:
+    """Parse each line once: ``j`` holds the dotted paths as strings, null where it is not one JSON object.
+
+    The line is read as an array of one, because ``from_json`` of a bare object ignores whatever
+    follows it. ``record`` is the SQL expression of the JSON text.
+    """
+    schema = f"ARRAY<STRUCT<{_struct(_tree(paths))}>>"
+    parsed = lines.selectExpr("*", f"from_json(concat('[', {record}, ']'), {literal(schema)}) AS _records")
+    return parsed.selectExpr(
+        *(f"`{n}`" for n in lines.columns),
+        f"CASE WHEN ltrim({record}) LIKE '{{%' AND size(_records) = 1 THEN _records[0] END AS j",
     )
 
 

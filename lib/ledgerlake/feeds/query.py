@@ -15,7 +15,7 @@ from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError, SourceError, TransientError, Where
-from ledgerlake.feeds.base import Extraction, Options, Reading
+from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import write_manifest
 from ledgerlake.feeds.frames import literal
 from ledgerlake.landing.manifest import LandedObject, Manifest
@@ -43,7 +43,7 @@ class QueryTable(Options):
     watermark: str
 
 
-class QueryFeed:
+class QueryFeed(Feed):
     """Reads the rows that changed since the last window."""
 
     kind = "query"
@@ -68,10 +68,6 @@ class QueryFeed:
         """Query each table's window, land the rows as Parquet, write its manifest."""
         todo = self.pending(request)
         return [_extract_table(request, t) for t in request.tables if todo[t.table]]
-
-    def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
-        """The query names its columns itself, so the contract's are all there are."""
-        return None
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Read landed rows; position is the watermark in microseconds."""

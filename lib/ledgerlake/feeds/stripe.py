@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError
-from ledgerlake.feeds.base import Extraction, Options, Reading
+from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import landing_path, write_manifest
-from ledgerlake.feeds.frames import ONE_OBJECT, contract_values, json_schema, lines_of, literal
+from ledgerlake.feeds.frames import contract_values, json_records, lines_of
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ports.objects import content_hash
 
@@ -29,12 +29,12 @@ class StripeSource(Options):
     max_network_retries: int = 4
 
 
-class StripeFeed:
+class StripeFeed(Feed):
     """Pulls objects from the Stripe API and reads them back from landing."""
 
     kind = "stripe"
     source_options = StripeSource
-    table_options = Options
+    tables_together = True  # one cursor for all resources
 
     def check(self, source: Source, table: Table) -> None:
         """Check that a connection is declared."""
@@ -62,22 +62,15 @@ class StripeFeed:
             for n, t in reversed(list(enumerate(request.tables)))
         ]
 
-    def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
-        """API objects have no header."""
-        return None
-
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Parse each line ``{fetched_at, object}`` once."""
         table = reading.table
-        schema = json_schema(["fetched_at", *(f"object.{c.source_name}" for c in table.columns)]) + ", _broken STRING"
         lines = lines_of(spark, reading.lake_uri, [i.path for i in reading.objects])
-        parsed = lines.selectExpr(
-            "*", f"from_json(value, {literal(schema)}, map('columnNameOfCorruptRecord', '_broken')) AS j"
-        )
+        parsed = json_records(lines, ["fetched_at", *(f"object.{c.source_name}" for c in table.columns)])
         return parsed.selectExpr(
             "_object", "_ordinal", "'upsert' AS _op",
             "concat(j.fetched_at, '|', lpad(_ordinal, 12, '0')) AS _position",
-            f"CASE WHEN j IS NULL OR j._broken IS NOT NULL OR NOT {ONE_OBJECT} THEN 'not a JSON object' END AS _problem",
+            "CASE WHEN j IS NULL THEN 'not a JSON object' END AS _problem",
             "value AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried", *contract_values(table, "j", "object."),
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ from ledgerlake.lake.session import start_spark
 from ledgerlake.lake.tables import TableStorage
 from ledgerlake.landing.manifest import ManifestLog
 from ledgerlake.ports.clock import Clock
+from ledgerlake.ports.http import Http, SystemHttp
 from ledgerlake.ports.objects import ObjectStore, open_store
 from ledgerlake.ports.secrets import Secrets
 
@@ -48,6 +49,7 @@ class Workspace:
     secrets: Secrets
     clock: Clock
     make_spark: Callable[[Environment, Secrets, str], SparkSession] = start_spark
+    http: Http = field(default_factory=SystemHttp)
     _spark_lock: threading.Lock = field(default_factory=threading.Lock)
     _spark: SparkSession | None = None
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from ledgerlake.errors import LedgerlakeError
-from ledgerlake.feeds.base import Extraction
+from ledgerlake.feeds.base import Extraction, Feed
 from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.lake.workspace import Workspace
+from ledgerlake.landing.manifest import Manifest
 from ledgerlake.ops.progress import Progress
 
 
@@ -35,6 +37,7 @@ def request_for(workspace: Workspace, source_name: str, run_id: str, day: date) 
         logs=workspace.logs,
         open_source=workspace.open_location,
         spark=workspace.spark,
+        http=workspace.http,
     )
 
 
@@ -63,7 +66,7 @@ def extract(workspace: Workspace, run_id: str, day: date, progress: Progress) ->
         todo = {t for t, n in feed.pending(request).items() if n}
         if not todo:
             continue
-        for part in _parts(request, feed.kind):
+        for part in _parts(request, feed):
             if not todo & {t.table for t in part.tables}:
                 continue
             try:
@@ -78,8 +81,12 @@ def extract(workspace: Workspace, run_id: str, day: date, progress: Progress) ->
     return failures
 
 
-def _parts(request: Extraction, kind: str) -> list[Extraction]:
-    """Split a source into its tables where they are independent; a Stripe pull shares one cursor."""
-    if kind == "stripe":
-        return [request]
-    return [Extraction(**{**vars(request), "tables": (t,)}) for t in request.tables]
+def _parts(request: Extraction, feed: Feed) -> list[Extraction]:
+    """Split a source into its tables where they are independent."""
+    return [request] if feed.tables_together else [replace(request, tables=(t,)) for t in request.tables]
+
+
+def confirm(workspace: Workspace, run_id: str, day: date, loaded: Callable[[Manifest], bool]) -> None:
+    """Tell each source what is safely in bronze."""
+    for name, source in workspace.pipeline.spec.sources.items():
+        FEEDS[source.feed].confirm(request_for(workspace, name, run_id, day), loaded)

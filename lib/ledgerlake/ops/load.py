@@ -201,13 +201,23 @@ def identity_of(workspace: Workspace, manifest: Manifest) -> str:
 
 def unfinished(workspace: Workspace, table: str) -> list[Manifest]:
     """Return extractions whose batch is neither finished nor quarantined; control tables only."""
-    settled = {
+    settled = _settled(workspace, table)
+    return [m for m in workspace.logs[table].all() if m.objects and not all(o.path in settled for o in m.objects)]
+
+
+def is_loaded(workspace: Workspace, manifest: Manifest) -> bool:
+    """Say whether everything that an extraction landed is in bronze or in quarantine."""
+    settled = _settled(workspace, manifest.table)
+    return all(o.path in settled for o in manifest.objects)
+
+
+def _settled(workspace: Workspace, table: str) -> set[str]:
+    return {
         path
         for r in workspace.control.read("batches")
         if r["table"] == table and r["status"] in ("finished", "quarantined")
         for path in object_paths(r)
     }
-    return [m for m in workspace.logs[table].all() if m.objects and not all(o.path in settled for o in m.objects)]
 
 
 def object_paths(record: dict[str, Any]) -> list[str]:

@@ -16,8 +16,8 @@ from ledgerlake.core.identity import RunKey, fingerprint, publication_id
 from ledgerlake.errors import GateBlocked, LedgerlakeError, SourceError
 from ledgerlake.lake.leases import process_owner
 from ledgerlake.lake.workspace import Workspace
-from ledgerlake.ops.extract import Failure, extract, pending
-from ledgerlake.ops.load import Loader, requested, unfinished
+from ledgerlake.ops.extract import Failure, confirm, extract, pending
+from ledgerlake.ops.load import Loader, is_loaded, requested, unfinished
 from ledgerlake.ops.progress import Progress, Step
 from ledgerlake.ops.serve import Publish, Server, silver_versions
 from ledgerlake.quality.result import SuiteResult
@@ -73,10 +73,12 @@ def _with_leases(workspace: Workspace, day: date, publish: Publish, progress: Pr
 
 
 def _run_stages(workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport) -> None:
+    confirm(workspace, report.run_id, day, lambda m: is_loaded(workspace, m))  # a killed run may not have
     report.failures += extract(workspace, report.run_id, day, progress)
     loader = Loader(workspace, report.run_id, report.started_at, day, progress)
     report.batches = loader.records
     report.failures += loader.load_all()
+    confirm(workspace, report.run_id, day, lambda m: is_loaded(workspace, m))
     report.failures += loader.release_all()
     if report.failures:
         raise _stopped(report.failures)

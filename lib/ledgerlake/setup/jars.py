@@ -39,7 +39,14 @@ class Bundle:
 BUNDLES = {
     bundle.name: bundle
     for bundle in (
-        Bundle("core", ("io.delta:delta-spark_2.12:3.3.2", "org.postgresql:postgresql:42.7.4")),
+        Bundle(
+            "core",
+            (
+                "io.delta:delta-spark_2.12:3.3.2",
+                "org.postgresql:postgresql:42.7.4",
+                "org.apache.spark:spark-avro_2.12:3.5.5",
+            ),
+        ),
         Bundle("s3", ("org.apache.hadoop:hadoop-aws:3.3.4",)),
         Bundle("snowflake", ("net.snowflake:spark-snowflake_2.12:3.0.0", "net.snowflake:snowflake-jdbc:3.17.0")),
     )
