@@ -39,7 +39,7 @@ class EventTable(Options):
     """Per table: the field that names the operation, and what its values mean."""
 
     op_field: str | None = None
-    ops: dict[str, Literal["upsert", "patch", "delete"]] = Field(default_factory=dict)
+    ops: dict[str, Literal["upsert", "patch", "delete", "truncate"]] = Field(default_factory=dict)
 
 
 class EventExportFeed(FileFeed):

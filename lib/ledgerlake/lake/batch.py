@@ -159,19 +159,34 @@ class BatchLoader:
                 bronze.write.format("delta").mode("append").save(paths.bronze(batch.table.table))
 
     def _to_silver(self, batch: Batch, facts: dict[str, Any]) -> tuple[int, int]:
+        """Bring a bronze slice into silver; return how many changes were applied, and silver's version."""
         path = self._w.paths.silver(batch.table.table)
+        before = self._truncated_before(batch)
+        truncated_at = max(facts.get("truncated_at") or "", before)
         done = self._w.storage.commit_of(path, batch.batch_id)
-        if done is None and facts["accepted"]:
-            self._merge(batch, facts, path)
+        if done is None and truncated_at > before:
+            self._truncate(batch, truncated_at, path)
+        if done is None and facts["key_min"] is not None:
+            self._merge(batch, facts, path, truncated_at)
             done = self._w.storage.commit_of(path, batch.batch_id)
-        version = self._w.storage.version(path)
-        return (_affected(done), version) if done else (0, version)
+        applied = (_affected(done) if done else 0) + int(truncated_at > before)
+        return applied, self._w.storage.version(path)
 
-    def _merge(self, batch: Batch, facts: dict[str, Any], path: str) -> None:
+    def _truncated_before(self, batch: Batch) -> str:
+        """Return the position of the newest truncate of other batches, empty where there is none."""
+        others = self._w.control.finished_batches(batch.table.table).values()
+        return max((b["truncated_at"] or "" for b in others if b["batch_id"] != batch.batch_id), default="")
+
+    def _truncate(self, batch: Batch, truncated_at: str, path: str) -> None:
+        session = self._w.spark().newSession()
+        with marked(session, f"{batch.batch_id}-truncate", {"truncated_by": batch.batch_id, "run_id": self._run_id}):
+            session.sql(silver.truncate_sql(batch.table, path, truncated_at))
+
+    def _merge(self, batch: Batch, facts: dict[str, Any], path: str, truncated_at: str) -> None:
         session = self._w.spark().newSession()
         bronze = session.read.format("delta").load(self._w.paths.bronze(batch.table.table))
         slice_ = bronze.where(f"{c.BATCH_ID} = {literal(batch.batch_id)}")
-        source = silver.folded(slice_, batch.table)
+        source = silver.folded(slice_, batch.table, truncated_at)
         source.createOrReplaceTempView("folded")
         statement = silver.merge_sql(batch.table, path, "folded", (facts["key_min"], facts["key_max"]))
         with marked(session, f"{batch.batch_id}-silver", {"batch_id": batch.batch_id, "run_id": self._run_id}):
@@ -180,9 +195,9 @@ class BatchLoader:
     def _record(
         self, batch: Batch, counts: Counts, facts: dict[str, Any], silver_version: int, milliseconds: int
     ) -> dict[str, Any]:
-        kept = ("position_min", "position_max", "extracted_min", "extracted_max")
+        kept = ("position_min", "position_max", "truncated_at", "extracted_min", "extracted_max")
         return {
-            **vars(counts), **{k: facts[k] for k in kept}, "batch_id": batch.batch_id, "table": batch.table.table,
+            **vars(counts), **{k: facts.get(k) for k in kept}, "batch_id": batch.batch_id, "table": batch.table.table,
             "kind": batch.kind, "status": "finished", "logical_date": self._date,
             "bronze_version": self._w.storage.version(self._w.paths.bronze(batch.table.table)),
             "silver_version": silver_version, "milliseconds": milliseconds,

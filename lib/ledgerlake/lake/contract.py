@@ -67,7 +67,7 @@ def reasons_sql(table: Table, suite_rules: list[tuple[str, str]]) -> str:
     """Return an array of reasons, empty for a good row.
 
     ``suite_rules`` are (name, expression that is true when the row fails) from a suite's
-    quarantine expectations. Deletes are judged on their key alone.
+    quarantine expectations. Deletes are judged on their key alone, truncates have nothing to judge.
     """
     keys = [_test(table.column(k), nullable=False) for k in table.key]
     rest = [t for col in table.columns if col.name not in table.key for t in _column_tests(table, col)]
@@ -79,6 +79,7 @@ def reasons_sql(table: Table, suite_rules: list[tuple[str, str]]) -> str:
     return (
         "CASE WHEN _problem IS NOT NULL THEN array(concat('record: ', _problem))"
         " WHEN _position IS NULL THEN array('record: no position')"
+        " WHEN _op = 'truncate' THEN CAST(array() AS ARRAY<STRING>)"
         f" WHEN _op = 'delete' THEN {always} ELSE concat({always}, {unless_delete}) END"
     )
 

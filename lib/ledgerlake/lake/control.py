@@ -32,8 +32,9 @@ SCHEMAS: dict[str, pa.Schema] = {
         "batches": {
             "batch_id": _TEXT, "table": _TEXT, "kind": _TEXT, "status": _TEXT, "logical_date": _TEXT,
             "read": _LONG, "applied": _LONG, "superseded": _LONG, "duplicate": _LONG, "quarantined": _LONG,
-            "held": _LONG, "position_min": _TEXT, "position_max": _TEXT, "extracted_min": _TEXT,
-            "extracted_max": _TEXT, "bronze_version": _LONG, "silver_version": _LONG, "objects": _TEXT,
+            "held": _LONG, "position_min": _TEXT, "position_max": _TEXT, "truncated_at": _TEXT,
+            "extracted_min": _TEXT, "extracted_max": _TEXT,
+            "bronze_version": _LONG, "silver_version": _LONG, "objects": _TEXT,
             "reason": _TEXT, "milliseconds": _LONG,
         },
         "checks": {
@@ -69,7 +70,7 @@ class ControlTables:
         with self._lock:  # delta-rs writers of one process queue up instead of racing for a version
             write_deltalake(
                 _rs_uri(self._paths.control(name)), pa.Table.from_pylist(rows, schema=schema), mode="append",
-                storage_options=self._storage.options,
+                schema_mode="merge", storage_options=self._storage.options,  # releases add fields, never remove
             )  # fmt: skip
             if name in self._cache:
                 self._cache[name] += rows

@@ -3,6 +3,9 @@
 A merge is safe to repeat and indifferent to order: a change is taken only where its position
 is newer than what the row already holds. Deleted keys stay as rows with ``_deleted`` true, so
 that late changes find the position that outranks them.
+
+A truncate belongs to the table: ``truncated_at`` is the newest one's position. Every row that
+is older than it is deleted, those that only arrive later included.
 """
 
 from __future__ import annotations
@@ -43,23 +46,39 @@ def value_literal(text: str, kind: str) -> str:
     return literal(text) if kind == "string" else f"CAST({literal(text)} AS {kind})"
 
 
-def folded(slice_: DataFrame, table: Table) -> DataFrame:
-    """Return one row per key of a bronze slice: its winner, or its joined state for partial changes."""
+def truncate_sql(table: Table, target: str, truncated_at: str) -> str:
+    """Return the UPDATE that withdraws every row older than a truncate; safe to repeat."""
+    at = literal(truncated_at)
     if table.changes == "whole":
-        return slice_.where(c.WINNER).selectExpr(
-            *(f"`{n}`" for n in table.column_names), *c.ORIGIN, f"_op = 'delete' AS {c.DELETED}"
-        )
-    return _folded_partial(slice_, table)
+        return f"UPDATE delta.`{target}` SET {c.DELETED} = true WHERE {c.POSITION} < {at} AND NOT {c.DELETED}"
+    values = [n for n in table.column_names if n not in table.key]
+    kept = [f"`{n}` = CASE WHEN {c.COLUMN_POSITIONS}[{literal(n)}] > {at} THEN `{n}` END" for n in values]
+    state = [f"{c.DELETE_POSITION} = {at}", f"{c.DELETED} = coalesce({c.BASE_POSITION}, '') <= {at}"]
+    older = f"coalesce({c.DELETE_POSITION}, '') < {at}"
+    return f"UPDATE delta.`{target}` SET {', '.join([*kept, *state])} WHERE {older}"
 
 
-def _folded_partial(slice_: DataFrame, table: Table) -> DataFrame:
+def folded(slice_: DataFrame, table: Table, truncated_at: str | None) -> DataFrame:
+    """Return one row per key of a bronze slice: its winner, or its joined state for partial changes."""
+    keyed = slice_.where("_op <> 'truncate'")
+    since = literal(truncated_at or "")
+    if table.changes == "whole":
+        return keyed.where(c.WINNER).selectExpr(
+            *(f"`{n}`" for n in table.column_names), *c.ORIGIN,
+            f"(_op = 'delete' OR {c.POSITION} < {since}) AS {c.DELETED}",
+        )  # fmt: skip
+    return _folded_partial(keyed, table, since)
+
+
+def _folded_partial(slice_: DataFrame, table: Table, since: str) -> DataFrame:
     from pyspark.sql import functions as f
 
     values = [n for n in table.column_names if n not in table.key]
     carries = {n: f"_op = 'upsert' OR (_op = 'patch' AND array_contains(_carried, {literal(n)}))" for n in values}
+    deleted = f"greatest(max(_position) FILTER (WHERE _op = 'delete'), nullif({since}, ''))"
     aggregates = [
         f.expr(f"max(_position) FILTER (WHERE _op = 'upsert') AS {c.BASE_POSITION}"),
-        f.expr(f"max(_position) FILTER (WHERE _op = 'delete') AS {c.DELETE_POSITION}"),
+        f.expr(f"{deleted} AS {c.DELETE_POSITION}"),
         *(f.expr(f"max_by(`{n}`, _position) FILTER (WHERE {carries[n]}) AS `{n}`") for n in values),
         *(f.expr(f"max(_position) FILTER (WHERE {carries[n]}) AS `at_{n}`") for n in values),
         *(f.expr(f"max_by({n}, _position) AS {n}") for n in c.ORIGIN if n != c.POSITION),

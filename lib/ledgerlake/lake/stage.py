@@ -88,6 +88,7 @@ def measures(table: Table) -> list[str]:
         f"count_if({accepted}) AS accepted",
         f"min(_position) FILTER (WHERE {accepted}) AS position_min",
         f"max(_position) FILTER (WHERE {accepted}) AS position_max",
+        f"max(_position) FILTER (WHERE {accepted} AND _op = 'truncate') AS truncated_at",
         f"CAST(min(`{table.key[0]}`) FILTER (WHERE {accepted}) AS STRING) AS key_min",
         f"CAST(max(`{table.key[0]}`) FILTER (WHERE {accepted}) AS STRING) AS key_max",
         "CAST(min(_extracted_at) AS STRING) AS extracted_min",

@@ -53,10 +53,12 @@ def compare(workspace: Workspace, name: str, as_of: datetime | None = None) -> C
 
 def rebuild(bronze: DataFrame, table: Table) -> DataFrame:
     """Return the state of every key by folding all of its changes at once."""
+    row = bronze.where("_op = 'truncate'").selectExpr(f"max({c.POSITION}) AS at").first()
+    assert row is not None, "an aggregate always gives one row"
+    states = folded(bronze, table, row["at"])
     if table.changes == "partial":
-        return folded(bronze, table)
-    winners = folded(bronze, table)
-    newest = winners.groupBy(*table.key).agg(_newest([n for n in winners.columns if n not in table.key]))
+        return states
+    newest = states.groupBy(*table.key).agg(_newest([n for n in states.columns if n not in table.key]))
     return newest.select(*table.key, "newest.*")
 
 
