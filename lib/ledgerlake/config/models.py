@@ -237,7 +237,10 @@ class EmrSettings(Model):
 
 
 class Environment(Model):
-    """One place the pipelines run: lake, sources, warehouse, Spark."""
+    """One place the pipelines run: lake, sources, warehouse, Spark.
+
+    Batches of up to ``native_merge_rows_max`` changes merge without Spark jobs; 0 turns it off.
+    """
 
     environment: Name
     lake: str
@@ -246,5 +249,6 @@ class Environment(Model):
     snowflake_folder: str | None = None
     connections: dict[Name, dict[str, str]] = Field(default_factory=dict)
     spark: SparkSettings = SparkSettings()
+    native_merge_rows_max: int = Field(default=500_000, ge=0)
     s3: S3Settings = S3Settings()
     emr: EmrSettings | None = None

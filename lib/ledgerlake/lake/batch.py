@@ -18,7 +18,7 @@ from ledgerlake.core import change as c
 from ledgerlake.core.accounting import Counts
 from ledgerlake.errors import Where
 from ledgerlake.feeds.frames import literal, reading_session
-from ledgerlake.lake import quarantine, silver, stage
+from ledgerlake.lake import native, quarantine, silver, stage
 from ledgerlake.lake.commits import marked
 from ledgerlake.lake.tables import (
     BRONZE_PROPERTIES,
@@ -183,13 +183,18 @@ class BatchLoader:
             session.sql(silver.truncate_sql(batch.table, path, truncated_at))
 
     def _merge(self, batch: Batch, facts: dict[str, Any], path: str, truncated_at: str) -> None:
+        note = {"batch_id": batch.batch_id, "run_id": self._run_id}
+        bronze, keys = self._w.paths.bronze(batch.table.table), (facts["key_min"], facts["key_max"])
+        if native.suits(batch.table, facts["accepted"], self._w.environment.native_merge_rows_max) and native.merge(
+            self._w.storage, batch.table, bronze, path, batch.batch_id, truncated_at, keys, note
+        ):
+            return
         session = self._w.spark().newSession()
-        bronze = session.read.format("delta").load(self._w.paths.bronze(batch.table.table))
-        slice_ = bronze.where(f"{c.BATCH_ID} = {literal(batch.batch_id)}")
+        slice_ = session.read.format("delta").load(bronze).where(f"{c.BATCH_ID} = {literal(batch.batch_id)}")
         source = silver.folded(slice_, batch.table, truncated_at)
         source.createOrReplaceTempView("folded")
-        statement = silver.merge_sql(batch.table, path, "folded", (facts["key_min"], facts["key_max"]))
-        with marked(session, f"{batch.batch_id}-silver", {"batch_id": batch.batch_id, "run_id": self._run_id}):
+        statement = silver.merge_sql(batch.table, path, "folded", keys)
+        with marked(session, f"{batch.batch_id}-silver", note):
             session.sql(statement)
 
     def _record(
@@ -214,4 +219,5 @@ def _measure(labelled: DataFrame, table: Table) -> dict[str, Any]:
 
 def _affected(commit: Commit) -> int:
     metrics = commit.metrics
-    return sum(int(metrics.get(k, 0)) for k in ("numTargetRowsInserted", "numTargetRowsUpdated"))
+    names = ("numTargetRowsInserted", "numTargetRowsUpdated", "num_target_rows_inserted", "num_target_rows_updated")
+    return sum(int(metrics.get(n, 0)) for n in names)  # Spark's names, and delta-rs's

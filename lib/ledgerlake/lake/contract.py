@@ -6,6 +6,8 @@ Everything here is text: functions from declarations to SQL expressions. Raw val
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core.money import EXPONENTS, STRIPE_EXPONENTS
 from ledgerlake.core.types import decimal_parts, spark_type
@@ -40,18 +42,34 @@ def currency_columns(table: Table) -> tuple[str, ...]:
     return tuple(dict.fromkeys(c.currency for c in table.columns if c.currency))
 
 
+def exponents_sql(table: Table) -> list[str]:
+    """Return select items ``e_<currency>``: the minor-unit exponent of each row's currency.
+
+    Looked up once per row and currency column, because every amount asks for it; ``se_<currency>``
+    by Stripe's table where an amount comes in Stripe's units. Null for an unknown code.
+    """
+    stripe = {c.currency for c in table.columns if c.currency and c.unit == "stripe"}
+    found = [f"{_exponent(_code(name), EXPONENTS)} AS e_{name}" for name in currency_columns(table)]
+    return found + [f"{_exponent(_code(name), STRIPE_EXPONENTS)} AS se_{name}" for name in sorted(filter(None, stripe))]
+
+
 def _code(currency: str) -> str:
     return f"upper(CAST(r_{currency} AS STRING))"
 
 
-def _by_exponent(code: str, exponents: dict[str, int], answer: dict[int, str]) -> str:
-    """Return a CASE over the currency's exponent.
+def _exponent(code: str, exponents: dict[str, int]) -> str:
+    """Return a CASE from a code to its exponent, the commonest first.
 
-    The codes of one exponent stand in one string literal: a list of 140 literals, repeated
-    for each amount, made planning a batch slower than running it.
+    The codes of one exponent stand in one string literal: a list of 140 literals made planning
+    a batch slower than running it.
     """
-    groups = {n: " ".join(k for k, v in sorted(exponents.items()) if v == n) for n in answer}
-    return "CASE " + " ".join(f"WHEN {_among(code, groups[n])} THEN {text}" for n, text in answer.items()) + " END"
+    groups = {n: " ".join(_commonest_first(k for k, v in exponents.items() if v == n)) for n in (2, 0, 3)}
+    return "CASE " + " ".join(f"WHEN {_among(code, codes)} THEN {n}" for n, codes in groups.items()) + " END"
+
+
+def _commonest_first(codes: Iterable[str]) -> list[str]:
+    common = ("USD", "EUR", "GBP", "CAD", "AUD", "CHF", "INR", "JPY")
+    return sorted(codes, key=lambda k: (common.index(k) if k in common else len(common), k))
 
 
 def _among(code: str, codes: str) -> str:
@@ -59,8 +77,8 @@ def _among(code: str, codes: str) -> str:
 
 
 def _unit_size(column: Column) -> str:
-    exponents = STRIPE_EXPONENTS if column.unit == "stripe" else EXPONENTS
-    return _by_exponent(_code(column.currency or ""), exponents, {0: "1.000BD", 2: "0.010BD", 3: "0.001BD"})
+    exponent = ("se_" if column.unit == "stripe" else "e_") + str(column.currency)
+    return f"CASE {exponent} WHEN 2 THEN 0.010BD WHEN 0 THEN 1.000BD WHEN 3 THEN 0.001BD END"
 
 
 def reasons_sql(table: Table, suite_rules: list[tuple[str, str]]) -> str:
@@ -79,14 +97,18 @@ def reasons_sql(table: Table, suite_rules: list[tuple[str, str]]) -> str:
     return (
         "CASE WHEN _problem IS NOT NULL THEN array(concat('record: ', _problem))"
         " WHEN _position IS NULL THEN array('record: no position')"
-        " WHEN _op = 'truncate' THEN CAST(array() AS ARRAY<STRING>)"
+        f" WHEN _op = 'truncate' THEN {_NONE}"
         f" WHEN _op = 'delete' THEN {always} ELSE concat({always}, {unless_delete}) END"
     )
 
 
 def _array(tests: list[tuple[str, str]]) -> str:
+    # concat_ws leaves nulls out natively; compacting an array interprets a lambda for each test of each row.
     items = ", ".join(f"CASE WHEN {test} THEN {literal(reason)} END" for test, reason in tests)
-    return f"array_compact(array({items}))" if items else "CAST(array() AS ARRAY<STRING>)"
+    return f"coalesce(split(nullif(concat_ws('\\n', {items}), ''), '\\n'), {_NONE})" if items else _NONE
+
+
+_NONE = "CAST(array() AS ARRAY<STRING>)"
 
 
 def _column_tests(table: Table, column: Column) -> list[tuple[str, str]]:
@@ -115,15 +137,20 @@ def _test(column: Column, *, nullable: bool) -> list[tuple[str, str]]:
             (f"{name} <> try_cast({raw} AS DECIMAL(38,12))", f"{column.name}: more decimals than {column.type}")
         )
     if column.currency and column.unit == "major":
-        places = _by_exponent(_code(column.currency), EXPONENTS, {0: "0", 2: "2", 3: "3"})
-        # A scale that differs per row cannot be cast; compare with the value rounded to it.
-        tests.append(
-            (
-                f"{name} <> CASE {places} WHEN 0 THEN round({name}, 0) WHEN 2 THEN round({name}, 2) WHEN 3 THEN round({name}, 3) ELSE {name} END",
-                f"{column.name}: more decimals than its currency has",
-            )
-        )
+        tests += _finer_than_currency(column)
     return tests
+
+
+def _finer_than_currency(column: Column) -> list[tuple[str, str]]:
+    """Return the test that an amount has no parts of a minor unit; only exponents below its scale can fail."""
+    parts = decimal_parts(column.type)
+    name = f"`{column.name}`"
+    finer = [
+        f"(e_{column.currency} = {n} AND {name} <> round({name}, {n}))"
+        for n in (0, 2, 3)
+        if parts is None or n < parts[1]
+    ]
+    return [(" OR ".join(finer), f"{column.name}: more decimals than its currency has")] if finer else []
 
 
 def _value_tests(column: Column) -> list[tuple[str, str]]:
@@ -142,5 +169,6 @@ def _value_tests(column: Column) -> list[tuple[str, str]]:
 
 
 def _currency_test(name: str) -> tuple[str, str]:
-    codes = " ".join(sorted(EXPONENTS | STRIPE_EXPONENTS))
-    return (f"r_{name} IS NOT NULL AND NOT ({_among(_code(name), codes)})", f"{name}: unknown currency")
+    only_stripe = " ".join(sorted(set(STRIPE_EXPONENTS) - set(EXPONENTS)))
+    elsewhere = f" AND NOT {_among(_code(name), only_stripe)}" if only_stripe else ""
+    return (f"r_{name} IS NOT NULL AND e_{name} IS NULL{elsewhere}", f"{name}: unknown currency")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
 from ledgerlake.feeds.frames import literal
-from ledgerlake.lake.contract import reasons_sql, typed_sql
+from ledgerlake.lake.contract import exponents_sql, reasons_sql, typed_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -44,7 +44,8 @@ def judge(spark: SparkSession, raw: DataFrame, batch: BatchInput) -> DataFrame:
         "_object", "_ordinal", "_op", "_position", "_problem", "_raw", "_carried", "_extracted_at",
         *(f"`{col.name}` AS r_{col.name}" for col in table.columns),
     )  # fmt: skip
-    typed = named.selectExpr("*", *(f"{typed_sql(table, col)} AS `{col.name}`" for col in table.columns))
+    priced = named.selectExpr("*", *exponents_sql(table))
+    typed = priced.selectExpr("*", *(f"{typed_sql(table, col)} AS `{col.name}`" for col in table.columns))
     judged = typed.selectExpr("*", f"{reasons_sql(table, batch.suite_rules)} AS _reasons")
     for column, keys in batch.parents.items():
         parents = keys.selectExpr(f"`{column}` AS p_{column}")

@@ -92,7 +92,7 @@ class TableStorage:
             table.alter.add_columns([value_field(col) for col in missing])
         return [col.name for col in missing]
 
-    def rows(self, uri: str, where: str = "true", version: int | None = None) -> pa.Table | None:
+    def rows(self, uri: str, where: str = "true", version: int | None = None, columns: str = "*") -> pa.Table | None:
         """Return the rows for which the SQL condition holds, None where no table exists.
 
         Raises FileNotFoundError where retention has removed the version's files.
@@ -103,7 +103,9 @@ class TableStorage:
         if table is None:
             return None
         try:
-            found = QueryBuilder().register("rows", table).execute(f"SELECT * FROM rows WHERE {where}").read_all()
+            found = (
+                QueryBuilder().register("rows", table).execute(f"SELECT {columns} FROM rows WHERE {where}").read_all()
+            )
         except Exception as error:  # the engine knows one exception type for everything
             if "Object Store error" in str(error):
                 raise FileNotFoundError(uri) from error
