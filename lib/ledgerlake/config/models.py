@@ -67,8 +67,24 @@ class Column(Model):
         return self.source or self.name
 
 
+class Snapshot(Model):
+    """Each delivered object group is the whole table (``complete``), or a part of it that says nothing of the rest.
+
+    A key that a complete snapshot lacks was deleted; but only where every row of the snapshot
+    was accepted, it has at least ``rows_min`` rows, and not less than ``1 - shrink_max`` of the
+    rows that silver shows. Otherwise its rows count and its absences do not.
+    """
+
+    complete: bool
+    rows_min: int = Field(default=1, ge=1)
+    shrink_max: float = Field(default=0.5, ge=0, le=1)
+
+
 class Table(Model):
-    """One silver table: where it comes from, its key, its contract."""
+    """One silver table: where it comes from, its key, its contract.
+
+    ``snapshot`` says that deliveries are snapshots, whatever the feed.
+    """
 
     table: Name
     description: str = ""
@@ -79,6 +95,7 @@ class Table(Model):
     changes: Literal["whole", "partial"] = "whole"
     keys_can_change: bool = False
     on_new_column: Literal["add", "ignore", "refuse"] = "add"
+    snapshot: Snapshot | None = None
     suite: str | None = None
     feed: dict[str, Any] = Field(default_factory=dict)
 

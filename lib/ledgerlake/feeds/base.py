@@ -100,6 +100,10 @@ class Feed(ABC):
     def pending(self, request: Extraction) -> dict[str, int]:
         """Return table → number of objects that an extraction would land; reads no data."""
 
+    def date_of(self, name: str) -> date | None:
+        """Return the logical date that a source object's name tells, None where it tells none."""
+        return None
+
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """Return payload column → Spark type of one object, None where the format has no header."""
         return None

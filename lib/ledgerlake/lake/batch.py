@@ -18,7 +18,7 @@ from ledgerlake.core import change as c
 from ledgerlake.core.accounting import Counts
 from ledgerlake.errors import Where
 from ledgerlake.feeds.frames import literal, reading_session
-from ledgerlake.lake import native, quarantine, silver, stage
+from ledgerlake.lake import native, quarantine, silver, snapshots, stage
 from ledgerlake.lake.commits import marked
 from ledgerlake.lake.tables import (
     BRONZE_PROPERTIES,
@@ -114,8 +114,19 @@ class BatchLoader:
             for column in batch.table.columns
             if column.references
         }
-        given = stage.BatchInput(batch.batch_id, batch.table, batch.extracted_at, parents, rules)
+        doubt = self._doubt(batch)
+        given = stage.BatchInput(batch.batch_id, batch.table, batch.extracted_at, parents, rules, doubt)
         return stage.judge(session, batch.read(session), given)
+
+    def _doubt(self, batch: Batch) -> str | None:
+        """Return the completeness check of snapshots; what somebody released is not doubted again."""
+        rule = batch.table.snapshot
+        if rule is None or not rule.complete or batch.kind != "landed":
+            return None
+        shown = self._w.storage.rows(
+            self._w.paths.silver(batch.table.table), f"NOT {c.DELETED}", columns="count(*) AS n"
+        )
+        return snapshots.doubt_sql(rule, shown["n"][0].as_py() if shown else 0)
 
     def _parent_keys(self, session: SparkSession, parent: str, key: str, column: str) -> DataFrame:
         path = self._w.paths.silver(parent)
@@ -164,11 +175,11 @@ class BatchLoader:
         before = self._truncated_before(batch)
         truncated_at = max(facts.get("truncated_at") or "", before)
         done = self._w.storage.commit_of(path, batch.batch_id)
-        if done is None and truncated_at > before:
-            self._truncate(batch, truncated_at, path)
         if done is None and facts["key_min"] is not None:
             self._merge(batch, facts, path, truncated_at)
             done = self._w.storage.commit_of(path, batch.batch_id)
+        if truncated_at > before:  # after the merge: only rows that nothing newer has touched are left to withdraw
+            self._truncate(batch, truncated_at, path)
         applied = (_affected(done) if done else 0) + int(truncated_at > before)
         return applied, self._w.storage.version(path)
 

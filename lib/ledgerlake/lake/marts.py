@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import sqlglot
 from sqlglot import exp
 
-from ledgerlake.config.models import Mart
+from ledgerlake.config.models import Mart, Table
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.core.types import spark_type
@@ -24,7 +24,7 @@ from ledgerlake.feeds.frames import literal
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ class MartBuilder:
             .option("startingVersion", self._since[table] + 1).option("endingVersion", self._inputs[table])
             .load(self._w.paths.silver(table))
         )  # fmt: skip
-        return _values(feed, expression)
+        declared = self._w.table(table)
+        return _values(_net(feed, declared) if declared.snapshot else feed, expression)
 
     def _derived(self, upstream: Candidate, expression: str) -> set[str | None]:
         """Return the partition values that an upstream mart's rebuilt partitions stand for."""
@@ -202,6 +203,28 @@ def _unplaced(mart: Mart) -> SourceError:
 
 def _never_null(name: str, kind: str) -> str:
     return f"CASE WHEN `{name}` IS NULL THEN CAST(raise_error({literal(_NO_PARTITION)}) AS {kind}) ELSE `{name}` END AS `{name}`"
+
+
+def _net(feed: DataFrame, table: Table) -> DataFrame:
+    """Return the first and last images of the rows that differ in what they say.
+
+    A complete snapshot moves every row to its own position; only what changed touches marts.
+    """
+    values = ", ".join(f"`{n}`" for n in feed.columns if n in (*table.column_names, c.DELETED))
+    after = "CASE WHEN _change_type IN ('insert', 'update_postimage') THEN 1 ELSE 0 END"
+    images = feed.selectExpr(*(f"`{k}` AS key_{k}" for k in table.key), f"struct({values}) AS image",
+                             "_change_type AS kind", f"struct(_commit_version, {after}) AS turn")  # fmt: skip
+    ends = images.groupBy(*(f"key_{k}" for k in table.key)).agg(
+        _sql("min_by(struct(image, kind), turn) AS first"), _sql("max_by(struct(image, kind), turn) AS last")
+    )
+    differ = "first.kind = 'insert' OR last.kind = 'delete' OR to_json(first.image) <> to_json(last.image)"
+    return ends.where(differ).selectExpr("explode(array(first.image, last.image)) AS image").select("image.*")
+
+
+def _sql(text: str) -> Column:
+    from pyspark.sql import functions as f
+
+    return f.expr(text)
 
 
 def _of_partition(expression: str | None, mart: Mart) -> bool:

@@ -34,6 +34,7 @@ class BatchInput:
     extracted_at: dict[str, datetime]
     parents: dict[str, DataFrame]
     suite_rules: list[tuple[str, str]]
+    doubt: str | None = None  # why a snapshot's absences do not count, as SQL over judged rows
 
 
 def judge(spark: SparkSession, raw: DataFrame, batch: BatchInput) -> DataFrame:
@@ -50,12 +51,18 @@ def judge(spark: SparkSession, raw: DataFrame, batch: BatchInput) -> DataFrame:
     for column, keys in batch.parents.items():
         parents = keys.selectExpr(f"`{column}` AS p_{column}")
         judged = judged.join(parents, judged[column] == parents[f"p_{column}"], "left")
-    return judged.selectExpr(
+    fated = judged.selectExpr(
         *(n for n in ("_object", "_ordinal", "_op", "_position", "_carried", "_extracted_at", "_reasons")),
         f"{_held_sql(table, list(batch.parents))} AS _held_for",
         f"CASE WHEN size(_reasons) > 0 OR {_held_sql(table, list(batch.parents))} IS NOT NULL THEN CASE WHEN _problem IS NOT NULL THEN coalesce(_raw, {_raw_sql(table)}) ELSE {_raw_sql(table)} END END AS _raw",
         f"{_change_id_sql(table)} AS _change_id",
         *(f"`{n}`" for n in table.column_names),
+    )
+    if batch.doubt is None:
+        return fated
+    doubted = fated.selectExpr("*", f"{batch.doubt} AS _doubt")
+    return _replaced(doubted, "_reasons", "CASE WHEN _doubt IS NOT NULL THEN array(_doubt) ELSE _reasons END").drop(
+        "_doubt"
     )
 
 

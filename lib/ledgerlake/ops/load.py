@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledgerlake.config.check import table_graph
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core.accounting import Counts
 from ledgerlake.core.identity import batch_id, release_batch_id
 from ledgerlake.errors import AccountingError, ContractError, LedgerlakeError, SourceError, TransientError, Where
-from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.base import Feed, Reading
 from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.lake import quarantine
 from ledgerlake.lake.batch import Batch, BatchLoader
 from ledgerlake.lake.drift import added_columns, missing_columns
+from ledgerlake.lake.snapshots import as_snapshots, labels
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.landing.manifest import Manifest
 from ledgerlake.ops.extract import Failure
 from ledgerlake.ops.parallel import run_graph
 from ledgerlake.ops.progress import Progress
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
 
 
 class Loader:
@@ -63,7 +67,13 @@ class Loader:
             table = self._effective_table(manifest, identity)
             reading = Reading(table, manifest.objects, self._w.objects.uri, source.options)
             times = {o.path: o.extracted_at for o in manifest.objects}
-            batch = Batch(identity, "landed", table, manifest.objects, times, lambda spark: feed.read(spark, reading))
+            parts = self._snapshot_labels(manifest, table, feed)
+
+            def read(spark: SparkSession) -> DataFrame:
+                raw = feed.read(spark, reading)
+                return as_snapshots(spark, raw, table, parts) if parts else raw
+
+            batch = Batch(identity, "landed", table, manifest.objects, times, read)
             return self._batches.load(batch).record
         except ContractError as error:
             return self._quarantine_batch(manifest, identity, error)
@@ -71,6 +81,13 @@ class Loader:
             raise
         except Exception as error:
             return self._unreadable(manifest, identity, error)
+
+    def _snapshot_labels(self, manifest: Manifest, table: Table, feed: Feed) -> dict[str, str]:
+        """Return landed path → snapshot where the table is delivered in snapshots, else nothing."""
+        if table.snapshot is None:
+            return {}
+        earlier = [m for m in self._w.logs[manifest.table].all() if m.sequence < manifest.sequence]
+        return labels(manifest, earlier, feed.date_of)
 
     def _effective_table(self, manifest: Manifest, identity: str) -> Table:
         """Return the table with additive changes of this delivery applied and recorded."""

@@ -1,0 +1,80 @@
+"""Snapshots: what a complete delivery says about the keys that it lacks; works with every feed.
+
+A complete snapshot is a truncate followed by its rows: ``<label>|0`` withdraws whatever is older,
+``<label>|1`` is the position of each row. So the fold needs no rule of its own, and an older
+snapshot that arrives late changes nothing. The label comes from the source (the date in the
+object's name, else the source's own time of it), never from the moment of arrival. Objects with
+one label are parts of one snapshot and must arrive together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date
+from typing import TYPE_CHECKING
+
+from ledgerlake.config.models import Snapshot, Table
+from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.frames import literal, objects_sql
+from ledgerlake.landing.manifest import LandedObject, Manifest
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def label_of(item: LandedObject, date_of: Callable[[str], date | None]) -> str:
+    """Return the snapshot that an object belongs to, as text that orders snapshots by time."""
+    day = date_of(item.source_name)
+    return day.isoformat() if day else item.extracted_at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def labels(manifest: Manifest, earlier: list[Manifest], date_of: Callable[[str], date | None]) -> dict[str, str]:
+    """Return landed path → label of a delivery.
+
+    Raises :class:`SourceError` where a snapshot that was landed before gets another part: whether
+    the first delivery was whole cannot be known.
+    """
+    found = {o.path: label_of(o, date_of) for o in manifest.objects}
+    known = {label_of(o, date_of) for m in earlier for o in m.objects}
+    again = sorted(set(found.values()) & known)
+    if again:
+        culprit = next(o.source_name for o in manifest.objects if found[o.path] == again[0])
+        raise SourceError(
+            f"another part of the snapshot {again[0]} arrived after it was landed",
+            where=Where(file=culprit, table=manifest.table),
+            then="deliver all parts of a snapshot together, or the whole of it again under a newer date",
+        )
+    return found
+
+
+def as_snapshots(spark: SparkSession, raw: DataFrame, table: Table, by_object: Mapping[str, str]) -> DataFrame:
+    """Return raw changes in which each row stands at its snapshot's position, with truncates where complete."""
+    assert table.snapshot is not None, "only tables of snapshots come here"
+    named = spark.sql(objects_sql(by_object)).hint("broadcast")
+    rows = raw.join(named, "_object").selectExpr(
+        *(f"`{n}`" if n != "_position" else "concat(_order, '|1') AS _position" for n in raw.columns)
+    )
+    if not table.snapshot.complete:
+        return rows
+    first = {label: min(p for p, at in by_object.items() if at == label) for label in set(by_object.values())}
+    marks = ", ".join(f"({literal(path)}, {literal(label + '|0')})" for label, path in sorted(first.items()))
+    own = {
+        "_object": "_object", "_ordinal": "-1L", "_op": "'truncate'", "_position": "_position",
+    }  # fmt: skip
+    truncates = spark.sql(f"SELECT * FROM VALUES {marks} AS t(_object, _position)").selectExpr(
+        *(f"{own[n]} AS {n}" if n in own else f"CAST(NULL AS {kind}) AS `{n}`" for n, kind in raw.dtypes)
+    )
+    return rows.unionByName(truncates)
+
+
+def doubt_sql(rule: Snapshot, rows_before: int) -> str:
+    """Return why a snapshot's absences do not count, null where they do: one window over its label."""
+    label = "OVER (PARTITION BY split_part(_position, '|', 1))"
+    rows = f"count_if(_op <> 'truncate') {label}"
+    bad = f"count_if(_op <> 'truncate' AND (size(_reasons) > 0 OR _held_for IS NOT NULL)) {label}"
+    least = max(rule.rows_min, int(rows_before * (1 - rule.shrink_max)))
+    return (
+        f"CASE WHEN _op <> 'truncate' THEN NULL"
+        f" WHEN {rows} < {least} THEN 'snapshot: far smaller than what is known; what it lacks is not deleted'"
+        f" WHEN {bad} > 0 THEN 'snapshot: it has refused rows; what it lacks is not deleted' END"
+    )
