@@ -86,13 +86,14 @@ def lines_of(spark: SparkSession, lake_uri: str, paths: list[str]) -> DataFrame:
     )
 
 
-def json_records(lines: DataFrame, paths: list[str], record: str = "value") -> DataFrame:
+def json_records(lines: DataFrame, paths: list[str], record: str = "value", *, also: str = "") -> DataFrame:
     """Parse each line once: ``j`` holds the dotted paths as strings, null where it is not one JSON object.
 
     The line is read as an array of one, because ``from_json`` of a bare object ignores whatever
-    follows it. ``record`` is the SQL expression of the JSON text.
+    follows it. ``record`` is the SQL expression of the JSON text; ``also`` are further fields,
+    typed, as Spark DDL writes them in a struct.
     """
-    schema = f"ARRAY<STRUCT<{_struct(_tree(paths))}>>"
+    schema = f"ARRAY<STRUCT<{', '.join(filter(None, (_struct(_tree(paths)), also)))}>>"
     parsed = lines.selectExpr("*", f"from_json(concat('[', {record}, ']'), {literal(schema)}) AS _records")
     return parsed.selectExpr(
         *(f"`{n}`" for n in lines.columns),
