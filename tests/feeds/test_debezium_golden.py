@@ -125,6 +125,11 @@ NOTES_LINES = [
 ]
 
 
+def cents(number: int) -> Decimal:
+    """Return an exact amount; arithmetic of Python's decimals would round it to 28 digits."""
+    return Decimal(f"{number}E-2")
+
+
 def amounts(key: int, **values: Any) -> dict[str, Any]:
     return envelope("c", None, {"id": key, **values}, 100, 1000 + key)
 
@@ -154,8 +159,8 @@ AMOUNT_LINES = [
     amounts(58, amount=b64(2**140)),
 ]
 AMOUNT_REASONS = {
-    50: "at most 38 digits", 51: "at most 38 digits", 52: "a JSON number", 53: "at most 38 digits",
-    54: "infinity", 55: "infinity", 56: "unknown unit", 57: "not a timestamp", 58: "at most 38 digits",
+    "50": "at most 38 digits", "51": "at most 38 digits", "52": "a JSON number", "53": "at most 38 digits",
+    "54": "infinity", "55": "infinity", "56": "unknown unit", "57": "not a timestamp", "58": "at most 38 digits",
 }  # fmt: skip
 
 
@@ -271,7 +276,7 @@ def reasons_by_key(house: House, table: str, key: str = "id") -> dict[Any, str]:
         raw = json.loads(row["raw"])
         record = raw.get("value", raw)
         record = record.get("payload", record)
-        found[(record.get("after") or record)[key]] = "; ".join(row["reasons"])
+        found[str((record.get("after") or record)[key])] = "; ".join(row["reasons"])
     return found
 
 
@@ -298,9 +303,9 @@ def test_decimals_and_times_without_schemas_are_exact(loaded: House) -> None:
         for r in loaded.silver("amounts").selectExpr("*", *_texts("day", "made_at", "seen_at", "at")).collect()
     }
     assert {key: row["amount"] for key, row in found.items()} == {
-        1: Decimal("0.00"), 2: Decimal("-0.01"), 3: Decimal(10**38 - 1).scaleb(-2), 4: Decimal(1 - 10**38).scaleb(-2),
-        5: Decimal(2**56).scaleb(-2), 6: Decimal(-(2**63)).scaleb(-2), 7: Decimal(2**60).scaleb(-2),
-        8: Decimal("1.27"), 9: Decimal("1.28"), 10: Decimal(-(2**120)).scaleb(-2), 11: Decimal("-12.50"),
+        1: Decimal("0.00"), 2: Decimal("-0.01"), 3: cents(10**38 - 1), 4: cents(1 - 10**38),
+        5: cents(2**56), 6: cents(-(2**63)), 7: cents(2**60),
+        8: Decimal("1.27"), 9: Decimal("1.28"), 10: cents(-(2**120)), 11: Decimal("-12.50"),
         12: Decimal("7.00"), 13: Decimal("700.00"),
     }  # fmt: skip
     assert (found[1]["rate"], found[2]["rate"]) == (Decimal("1.50000000"), Decimal("-0.00000100"))
@@ -312,8 +317,8 @@ def test_decimals_and_times_without_schemas_are_exact(loaded: House) -> None:
 
 def test_what_is_no_exact_value_goes_to_quarantine(loaded: House) -> None:
     found = reasons_by_key(loaded, "amounts")
-    assert {k: AMOUNT_REASONS[k] in found[k] for k in AMOUNT_REASONS} == dict.fromkeys(AMOUNT_REASONS, True), found
     assert found.keys() == AMOUNT_REASONS.keys()
+    assert [k for k, words in AMOUNT_REASONS.items() if words not in found[k]] == [], found
 
 
 def test_a_schema_tells_scale_and_unit_line_by_line(loaded: House) -> None:
@@ -333,7 +338,7 @@ def test_a_schema_tells_scale_and_unit_line_by_line(loaded: House) -> None:
         (10, None, None, "2026-03-01", None),
     ]
     found = reasons_by_key(loaded, "described")
-    assert [found[n].split(": ", 2)[2] for n in (50, 51, 52)] == [
+    assert [found[n].split(": ", 2)[2] for n in ("50", "51", "52")] == [
         "a double; set decimal.handling.mode to precise",
         "a number of unknown unit; declare `feed: timestamps` or send schemas",
         "finer than a microsecond",
@@ -349,8 +354,8 @@ def test_mysql_changes_follow_the_number_of_the_binary_log(loaded: House) -> Non
     rows = loaded.silver("orders").selectExpr("id", "amount", "CAST(at AS STRING) AS at")
     assert rows_of(rows) == [(1, "2.50", "2026-03-01 12:00:00.123"), (2, "3.00", None), (3, "9.00", None)]
     found = reasons_by_key(loaded, "orders")
-    words = {50: "not mysql-bin", 51: "another server_id", 52: "no order", 53: "a JSON number"}
-    assert {k: words[k] in found[k] for k in words} == dict.fromkeys(words, True), found
+    expected = {"50": "not mysql-bin", "51": "another server_id", "52": "no order", "53": "a JSON number"}
+    assert [k for k, words in expected.items() if words not in found[k]] == [], found
 
 
 def _texts(*names: str) -> list[str]:
