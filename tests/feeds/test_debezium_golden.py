@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from house import NOON, House, rows_of
+from house import NOON, House, counts, rows_of
+from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.ports.clock import FixedClock
 from ledgerlake.testing.debezium import HOSTILE, MARKER, envelope, topic
 from ledgerlake.testing.samples import Hostile
@@ -387,3 +389,43 @@ def test_hostile_samples_end_as_they_say(attacked: dict[str, list[str]], sample:
     else:
         assert any(sample.says in r for r in reasons), reasons
         assert all(r.startswith("record: ") for r in reasons) == (sample.outcome == "quarantined")
+
+
+def raw_changes(house: House, table: str, *names: str) -> list[dict[str, Any]]:
+    """Return what the feed reads from landed objects, before the lake judges it."""
+    workspace = house.workspace()
+    landed = [o for m in workspace.logs[table].all() for o in m.objects if o.source_name.split("/")[-1] in names]
+    spec = workspace.table(table)
+    options = workspace.pipeline.spec.sources[spec.source].options
+    rows = FEEDS["debezium"].read(house.spark, Reading(spec, tuple(landed), workspace.objects.uri, options))
+    return [r.asDict() for r in rows.orderBy("_object", "_ordinal").collect()]
+
+
+def test_a_truncate_of_a_topic_with_one_partition_withdraws_all_that_is_older(house: House) -> None:
+    house.declare(PIPELINE, PEOPLE)
+    lines = [envelope("c", None, person("a"), 100, 110), envelope("t", None, None, 200, 210)]
+    lines += [envelope("c", None, person("b"), 200, 220), envelope("m", None, None, 200, 230)]
+    for name, body in (topic("one", *lines) | topic("two", lines[1], partition=1)).items():
+        house.deliver(f"pg/people/{name}", body)
+    assert house.extract() == []
+    alone = raw_changes(house, "people", "one+0+0000000000.json")
+    assert [(r["_op"], r["id"], r["_problem"]) for r in alone] == [
+        ("upsert", "a", None), ("truncate", None, None), ("upsert", "b", None),
+    ]  # fmt: skip
+    assert sorted(r["_position"] for r in alone) == [r["_position"] for r in alone]
+    beside = raw_changes(house, "people", "one+0+0000000000.json", "two+1+0000000000.json")
+    assert {r["_problem"] is not None for r in beside if r["_op"] == "truncate"} == {True}
+
+
+def test_a_redelivered_change_is_a_duplicate_and_a_whole_run_publishes_the_rest(house: House) -> None:
+    people = PIPELINE + "marts:\n  - {mart: owners, sql: marts/owners.sql, key: [id], inputs: [{table: people}]}\n"
+    house.declare(people, PEOPLE, marts__owners="SELECT id, owner FROM people")
+    lines = [envelope("c", None, person("a"), 100, 110), envelope("u", None, person("a", "Bob"), 200, 210)]
+    for name, body in topic("people", *lines).items():
+        house.deliver(f"pg/people/dt=2026-03-01/{name}", body)
+    assert house.run().status == "published"
+    for name, body in topic("people", *lines, lines[1], "null", offset=9).items():
+        house.deliver(f"pg/people/dt=2026-03-01/{name}", body)
+    assert [counts(b) for b in house.load()] == [{"read": 3, "duplicate": 3}]
+    assert rows_of(house.mart("owners").select("id", "owner")) == [("a", "Bob")]
+    assert house.bronze("people").count() == 2
