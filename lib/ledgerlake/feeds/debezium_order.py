@@ -7,7 +7,8 @@ transactions bring lower LSNs later. A snapshot row carries what was true just a
 streamed commit, so it stands below every change that follows that commit: those the snapshot
 saw are streamed again, those it did not see are newer. With no commit yet (the first snapshot)
 it stands in era 0, below every streamed change: such a change may have a lower LSN than the
-snapshot, where its transaction was open meanwhile.
+snapshot, where its transaction was open meanwhile. A streamed change with no commit before it
+takes its own LSN in that place: its transaction's commit, which the next one names, is higher.
 
 MySQL: ``file number|pos|kind|row``. A snapshot notes the binary log's position under a lock, so
 its rows stand at that position, just below the event that starts there. Never by time stamps.
@@ -49,8 +50,8 @@ def _digits(text: str, width: int) -> str:
 
 def _postgresql(order: list[str], op: str) -> str:
     sequence, lsn = order
-    commit = f"CASE WHEN {sequence} LIKE '[\"%' THEN lpad(split_part({sequence}, '\"', 2), 20, '0') ELSE {_NONE} END"
     own = _digits(f"coalesce({lsn}, split_part({sequence}, '\"', -2))", 20)
+    commit = f"CASE WHEN {sequence} LIKE '[\"%' THEN lpad(split_part({sequence}, '\"', 2), 20, '0') ELSE {own} END"
     return (
         f"CASE WHEN {sequence} RLIKE {literal(_SEQUENCE)} THEN CASE"
         f" WHEN {op} <> 'r' THEN concat('1|', {commit}, '|', {own}, '|', {_NONE})"
