@@ -16,6 +16,9 @@ ONE_FILE_PER_TASK = "monotonically_increasing_id() & 8589934591 AS _ordinal"
 """The record's place in its file. True only where each task reads exactly one whole file, which
 :func:`reading_session` arranges: the low 33 bits of the id then count the file's records."""
 
+_TEXT: Mapping[str, str] = {}
+"""No typed fields: every leaf is a string."""
+
 _WHOLE_FILE_BYTES = str(1 << 40)
 
 
@@ -68,8 +71,11 @@ def _ddl(tree: Mapping[str, Mapping]) -> str:  # type: ignore[type-arg]
     )
 
 
-def _struct(tree: Mapping[str, Mapping]) -> str:  # type: ignore[type-arg]
-    return ", ".join(f"`{n}`: " + (f"STRUCT<{_struct(b)}>" if b else "STRING") for n, b in tree.items())
+def _struct(tree: Mapping[str, Mapping], types: Mapping[str, str] = _TEXT, at: str = "") -> str:  # type: ignore[type-arg]
+    return ", ".join(
+        f"`{n}`: " + (f"STRUCT<{_struct(b, types, f'{at}{n}.')}>" if b else types.get(at + n, "STRING"))
+        for n, b in tree.items()
+    )
 
 
 def path_sql(root: str, path: str) -> str:
@@ -86,13 +92,16 @@ def lines_of(spark: SparkSession, lake_uri: str, paths: list[str]) -> DataFrame:
     )
 
 
-def json_records(lines: DataFrame, paths: list[str], record: str = "value") -> DataFrame:
+def json_records(
+    lines: DataFrame, paths: list[str], record: str = "value", *, types: Mapping[str, str] = _TEXT
+) -> DataFrame:
     """Parse each line once: ``j`` holds the dotted paths as strings, null where it is not one JSON object.
 
     The line is read as an array of one, because ``from_json`` of a bare object ignores whatever
-    follows it. ``record`` is the SQL expression of the JSON text.
+    follows it. ``record`` is the SQL expression of the JSON text; ``types`` are the Spark types
+    of those paths that are no strings.
     """
-    schema = f"ARRAY<STRUCT<{_struct(_tree(paths))}>>"
+    schema = f"ARRAY<STRUCT<{_struct(_tree([*paths, *types]), types)}>>"
     parsed = lines.selectExpr("*", f"from_json(concat('[', {record}, ']'), {literal(schema)}) AS _records")
     return parsed.selectExpr(
         *(f"`{n}`" for n in lines.columns),

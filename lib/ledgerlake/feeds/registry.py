@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from ledgerlake.feeds.base import Feed
+from ledgerlake.feeds.debezium import DebeziumFeed
 from ledgerlake.feeds.dms import DmsFeed
 from ledgerlake.feeds.event_export import EventExportFeed
 from ledgerlake.feeds.query import QueryFeed
 from ledgerlake.feeds.stripe import StripeFeed
 
-FEEDS: dict[str, Feed] = {feed.kind: feed for feed in (DmsFeed(), EventExportFeed(), QueryFeed(), StripeFeed())}
+FEEDS: dict[str, Feed] = {
+    feed.kind: feed for feed in (DebeziumFeed(), DmsFeed(), EventExportFeed(), QueryFeed(), StripeFeed())
+}

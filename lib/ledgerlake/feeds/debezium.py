@@ -1,0 +1,53 @@
+"""Debezium change events of PostgreSQL and MySQL, dumped from Kafka as JSON lines.
+
+Order comes from the record (see ``debezium_order``), so redelivery under another offset is a
+duplicate. Source: Debezium's documentation of its PostgreSQL and MySQL connectors and of the
+event flattening transformation; what was taken from it stands in docs/feeds/debezium.md.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from ledgerlake.config.models import Source, Table
+from ledgerlake.feeds import kafka_files
+from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.debezium_layout import verify_layout
+from ledgerlake.feeds.debezium_options import DebeziumSource, DebeziumTable, check_options
+from ledgerlake.feeds.debezium_read import read_changes
+from ledgerlake.feeds.files import FileFeed, Probe
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+class DebeziumFeed(FileFeed):
+    """Reads what a Debezium connector wrote to a table's topic."""
+
+    kind = "debezium"
+    source_options = DebeziumSource
+    table_options = DebeziumTable
+
+    def check(self, source: Source, table: Table) -> None:
+        """Check that options agree with each other and with the table's columns."""
+        check_options(DebeziumSource(**source.options), table)
+
+    def date_of(self, name: str) -> date | None:
+        """Return the day of a ``dt=`` folder, None without one."""
+        return kafka_files.file_date(name)
+
+    def probe(self, source: Source, table: Table) -> Probe:
+        """Refuse names outside the layout, what is not JSON lines, and messages laid out otherwise."""
+        options = DebeziumSource(**source.options)
+
+        def probe(name: str, body: bytes) -> tuple[str, ...]:
+            layout = kafka_files.probe(name, body)
+            verify_layout(name, body, options)
+            return layout
+
+        return probe
+
+    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+        """Parse each line once and give its change."""
+        return read_changes(spark, reading)

@@ -1,0 +1,66 @@
+"""Kafka topics in object storage: names ``topic+partition+startOffset.ext``, and the frame of JSON lines files."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from datetime import date
+from pathlib import PurePosixPath
+
+from ledgerlake.errors import SourceError, Where
+
+_NAME = re.compile(r"^(?P<topic>.+)\+(?P<partition>\d+)\+(?P<offset>\d+)\.")
+_DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})")
+
+
+def file_date(name: str) -> date | None:
+    """Return the day of a ``dt=`` folder, None without one."""
+    found = _DAY.search(name)
+    return date.fromisoformat(found[1]) if found else None
+
+
+def file_order(name: str) -> str:
+    """Return ``partition|startOffset`` from the name; raise :class:`SourceError` for another layout."""
+    found = _parts(name)
+    return f"{int(found['partition']):06d}|{int(found['offset'])}"
+
+
+def file_partition(name: str) -> int:
+    """Return the topic's partition from the name; raise :class:`SourceError` for another layout."""
+    return int(_parts(name)["partition"])
+
+
+def _parts(name: str) -> re.Match[str]:
+    found = _NAME.match(PurePosixPath(name).name)
+    if not found:
+        raise SourceError("the name is not topic+partition+startOffset", where=Where(file=name))
+    return found
+
+
+def probe(name: str, body: bytes) -> tuple[str, ...]:
+    """Refuse names outside the layout, empty files, broken gzip and Avro; lines have no layout."""
+    file_order(name)
+    if not body:
+        raise SourceError("the file is empty", where=Where(file=name))
+    if body[:4] == b"Obj\x01":
+        raise SourceError("an Avro container where JSON lines are declared", where=Where(file=name))
+    if body[:1] == b"\x00":
+        raise SourceError("Confluent wire format where JSON lines are declared", where=Where(file=name))
+    if name.endswith(".gz"):
+        _verify_gzip(name, body)
+    elif body[:2] == b"\x1f\x8b":  # readers tell gzip by the name alone, and would see rubbish
+        raise SourceError("gzip content under a name without .gz", where=Where(file=name))
+    return ()
+
+
+def _verify_gzip(name: str, body: bytes) -> None:
+    rest = body
+    try:
+        while rest:
+            stream = zlib.decompressobj(wbits=31)
+            stream.decompress(rest)
+            if not stream.eof:
+                raise SourceError("the gzip stream is cut short (truncated)", where=Where(file=name))
+            rest = stream.unused_data
+    except zlib.error as error:
+        raise SourceError("not a gzip stream", where=Where(file=name)) from error

@@ -1,0 +1,120 @@
+"""What Debezium sources may declare, and how the layout of an object is told before it lands."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+from ledgerlake.config.models import Source, Table
+from ledgerlake.errors import SourceError
+from ledgerlake.feeds.debezium import DebeziumFeed
+from ledgerlake.feeds.debezium_layout import layout_of
+from ledgerlake.feeds.debezium_values import placeholders
+from ledgerlake.testing.debezium import envelope
+
+TABLE = {
+    "table": "people",
+    "source": "pg",
+    "resource": "people",
+    "key": ["id"],
+    "columns": [
+        {"name": "id", "type": "string", "nullable": False},
+        {"name": "paid", "type": "decimal(18,2)"},
+        {"name": "at", "type": "timestamp"},
+    ],
+}
+CREATED = envelope("c", None, {"id": "a"}, 100, 110)
+WRAPPED = {"key": {"id": "a"}, "value": CREATED}
+SCHEMA = {"type": "struct"}
+FLAT = {"id": "a", "__deleted": "false", "__op": "c"}
+
+
+def source(**options: Any) -> Source:
+    return Source(feed="debezium", location="pg", options={"database": "postgresql", **options})
+
+
+def table(**feed: Any) -> Table:
+    return Table(**TABLE, feed=feed)
+
+
+@pytest.mark.parametrize(
+    ("options", "feed", "says"),
+    [
+        ({"decimal_mode": "double"}, {}, "doubles lose cents"),
+        ({"form": "flattened"}, {}, "need `order_fields`: the 2 fields that hold sequence, lsn"),
+        ({"form": "flattened", "order_fields": ["__lsn"]}, {}, "need `order_fields`"),
+        ({"order_fields": ["__lsn", "__sequence"]}, {}, "belong to `form: flattened`"),
+        ({"database": "mysql"}, {}, "MySQL needs `binlog:`"),
+        ({"binlog": "binlog"}, {}, "belong to `database: mysql`"),
+        ({"server_id": 7}, {}, "belong to `database: mysql`"),
+        ({"schemas": True}, {"scales": {"paid": 2}}, "remove `timestamps` and `scales`"),
+        ({}, {"timestamps": {"paid": "millis"}}, "not a timestamp column"),
+        ({}, {"scales": {"other": 2}}, "not a decimal column"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    options: dict[str, Any], feed: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says.replace("`", ".")):
+        DebeziumFeed().check(source(**options), table(**feed))
+
+
+@pytest.mark.parametrize(
+    ("options", "feed"),
+    [
+        ({}, {"timestamps": {"at": "micros"}, "scales": {"paid": 4}}),
+        ({"form": "flattened", "order_fields": ["__source_sequence", "__source_lsn"]}, {}),
+        ({"database": "mysql", "binlog": "mysql-bin", "server_id": 7}, {}),
+        ({"schemas": True, "message": "key_value"}, {}),
+    ],
+)
+def test_options_that_fit_together_are_taken(options: dict[str, Any], feed: dict[str, Any]) -> None:
+    DebeziumFeed().check(source(**options), table(**feed))
+
+
+@pytest.mark.parametrize(
+    ("line", "layout"),
+    [
+        (CREATED, ("value", False, "envelope")),
+        ({"schema": SCHEMA, "payload": CREATED}, ("value", True, "envelope")),
+        (WRAPPED, ("key_value", False, "envelope")),
+        ({"key": None, "value": {"schema": SCHEMA, "payload": FLAT}}, ("key_value", True, "flattened")),
+        (FLAT, ("value", False, "flattened")),
+        ({**FLAT, "key": 1, "value": 2}, ("value", False, "flattened")),
+        (envelope("t", None, None, 100, 110), ("value", False, "envelope")),
+        ({"key": {"id": "a"}, "value": None}, None),
+        ({"schema": None, "payload": None}, None),
+    ],
+)
+def test_a_line_tells_its_layout(line: dict[str, Any], layout: object) -> None:
+    assert layout_of(line) == layout
+
+
+def body(*messages: object) -> bytes:
+    return "".join(json.dumps(m) + "\n" for m in messages).encode()
+
+
+def test_tombstones_and_broken_lines_before_the_first_message_do_not_decide_the_layout() -> None:
+    probe = DebeziumFeed().probe(source(message="key_value"), table())
+    assert probe("people+0+0.json", b"{oops\n\n" + body({"key": {"id": "a"}, "value": None}, WRAPPED)) == ()
+    with pytest.raises(SourceError, match="`message: value`, `schemas: false`, `form: envelope`"):
+        probe("people+0+0.json.gz", gzip.compress(body({"key": {"id": "a"}, "value": None}, CREATED)))
+
+
+def test_an_object_of_tombstones_alone_is_taken() -> None:
+    assert DebeziumFeed().probe(source(), table())("people+0+0.json", b"null\nnull") == ()
+
+
+def test_the_marker_of_unchanged_values_is_known_in_every_encoding() -> None:
+    assert set(placeholders("gone")) == {
+        "gone",
+        "Z29uZQ==",
+        '["gone"]',
+        '["Z29uZQ=="]',
+        "[103,111,110,101]",
+        '{"gone":"gone"}',
+        "50c1f58b-e7f5-347e-8f53-d64c094783c2",
+        '["50c1f58b-e7f5-347e-8f53-d64c094783c2"]',
+    }
