@@ -6,6 +6,9 @@ from ledgerlake.feeds.base import Feed
 from ledgerlake.feeds.dms import DmsFeed
 from ledgerlake.feeds.event_export import EventExportFeed
 from ledgerlake.feeds.query import QueryFeed
+from ledgerlake.feeds.salesforce_cdc import SalesforceFeed
 from ledgerlake.feeds.stripe import StripeFeed
 
-FEEDS: dict[str, Feed] = {feed.kind: feed for feed in (DmsFeed(), EventExportFeed(), QueryFeed(), StripeFeed())}
+FEEDS: dict[str, Feed] = {
+    feed.kind: feed for feed in (DmsFeed(), EventExportFeed(), QueryFeed(), SalesforceFeed(), StripeFeed())
+}
