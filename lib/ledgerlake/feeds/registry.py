@@ -5,10 +5,12 @@ from __future__ import annotations
 from ledgerlake.feeds.base import Feed
 from ledgerlake.feeds.dms import DmsFeed
 from ledgerlake.feeds.event_export import EventExportFeed
+from ledgerlake.feeds.http_stream import HttpStreamFeed
 from ledgerlake.feeds.query import QueryFeed
 from ledgerlake.feeds.salesforce_cdc import SalesforceFeed
 from ledgerlake.feeds.stripe import StripeFeed
 
 FEEDS: dict[str, Feed] = {
-    feed.kind: feed for feed in (DmsFeed(), EventExportFeed(), QueryFeed(), SalesforceFeed(), StripeFeed())
+    feed.kind: feed
+    for feed in (DmsFeed(), EventExportFeed(), HttpStreamFeed(), QueryFeed(), SalesforceFeed(), StripeFeed())
 }
