@@ -200,6 +200,23 @@ def test_a_day_asked_again_replaces_the_day_and_drops_what_it_no_longer_holds(
     assert [r[1:3] for r in rows_of(house.silver("people"))] == [("2", "Rob"), ("3", "Eve")]
 
 
+def test_ids_of_a_whole_service_need_no_day_and_a_later_record_of_a_stream_may_update(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    told = {
+        "2026-03-01": [("1", "Ann"), ("2", "Bob"), ("1", "Eve")],
+        "2026-03-02": [("2", "Rob"), ("3", "Zoe"), ("4", "Ida")],
+    }
+    answers = {day: data(*({"id": i, "owner": o} for i, o in rows)) for day, rows in told.items()}
+    table = PEOPLE.replace("key: [day, id]", "key: [id]\nfeed: {ids_unique_across_days: true, updates: true}")
+    house = Connected(tmp_path / "h", spark, FixedClock(NOON), http=Canned(answers))
+    house.declare(THREE.replace("\n      end_event: done", ""), table)
+    house.load(date(2026, 3, 2))
+    house.load(date(2026, 3, 1))
+
+    assert [r[1:3] for r in rows_of(house.silver("people"))] == [("1", "Eve"), ("2", "Rob"), ("3", "Zoe"), ("4", "Ida")]
+
+
 def test_a_run_asks_once_for_its_day(shops: Callable[..., Connected], simtom: SimtomServer) -> None:
     house = shops("run")
 

@@ -292,6 +292,22 @@ def test_an_event_that_stands_for_many_records_resyncs_the_object(
     ]  # fmt: skip
 
 
+def test_after_an_overflow_the_table_is_what_salesforce_holds_and_later_events_go_on(
+    connected: Salesforce, org: Org
+) -> None:
+    created = pubsub(header("CREATE", 1, A, B), Name="Old", BillingAddress=address(City="Rome"))
+    connected.deliver("crm/account/1.jsonl", created).load()
+    org.records = {i: {"Id": i} | record(i, "Oslo") for i in (B, C, D)}
+    later = pubsub(header("UPDATE", 10, C, changedFields=["Name"]), Name="Later")
+    late = pubsub(header("UPDATE", 8, B, changedFields=["Name"]), Name="before the overflow")
+    connected.deliver("crm/account/2.jsonl", gap("GAP_OVERFLOW", 9, "000000000000000AAA") + later).load()
+    connected.deliver("crm/account/3.jsonl", late + created).load()
+
+    assert [row[:3] for row in rows_of(connected.silver("accounts"))] == [
+        (B, B, "Oslo"), (C, "Later", "Oslo"), (D, D, "Oslo"),
+    ]  # fmt: skip
+
+
 def test_a_declared_resync_asks_once_for_each_word(connected: Salesforce, org: Org) -> None:
     for word in ("first", "first", "after the outage"):
         connected.declare(CONNECTED, ACCOUNTS.replace("object: Account", f"object: Account\n  resync: {word}"))
