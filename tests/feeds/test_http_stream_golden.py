@@ -53,6 +53,7 @@ columns:
   - {name: customer_id, type: string, nullable: false}
   - {name: amount, type: "decimal(18,2)", nullable: false}
   - {name: risk_score, type: string}
+  - {name: exact_score, source: risk_score, type: "decimal(38,18)"}
   - {name: credit_utilization, type: string}
   - {name: will_default, type: boolean}
   - {name: missed_days, source: days_to_first_missed_payment, type: integer}
@@ -82,7 +83,7 @@ GOLDEN = b"""data: {"transaction_id": "txn_00000000", "customer_id": "cust_00000
 data: {"transaction_id": "txn_00000001", "customer_id": "cust_000001", "amount": 118.1, "currency": "USD", "credit_utilization": 0.057280000000000005, "risk_score": 0.5, "will_default": true,
 data:  "days_to_first_missed_payment": 28, "_timestamp": "2024-11-27T02:00:00", "_record_id": 1}
 
-data: {"transaction_id": "txn_00000002", "customer_id": "cust_000002", "amount": 9.999, "risk_score": 0.5, "_timestamp": "2024-11-27T03:00:00"}
+data: {"transaction_id": "txn_00000002", "customer_id": "cust_000002", "amount": 9.990000000000002, "risk_score": 0.5, "_timestamp": "2024-11-27T03:00:00"}
 
 data: {"transaction_id": "txn_00000003", "customer_id": "cust_000002", "amount": 10, "risk_score": 0.5, "_timestamp": "2024-11-28T00:00:00"}
 
@@ -158,8 +159,8 @@ def test_a_golden_answer_keeps_every_digit_and_quarantines_what_does_not_fit(
     house.declare(PIPELINE, PAYMENTS).load(date(2024, 11, 27))
 
     assert rows_of(house.silver("payments")) == [
-        ("2024-11-27", "txn_00000000", "cust_000001", "217.08", "0.38000000000000006", None, False, None, "2024-11-27 01:26:18", 0),
-        ("2024-11-27", "txn_00000001", "cust_000001", "118.10", "0.5", "0.057280000000000005", True, 28, "2024-11-27 02:00:00", 1),
+        ("2024-11-27", "txn_00000000", "cust_000001", "217.08", "0.38000000000000006", "0.380000000000000060", None, False, None, "2024-11-27 01:26:18", 0),
+        ("2024-11-27", "txn_00000001", "cust_000001", "118.10", "0.5", "0.500000000000000000", "0.057280000000000005", True, 28, "2024-11-27 02:00:00", 1),
     ]  # fmt: skip
     assert house.reasons() == ["amount: more decimals than decimal(18,2)", "record: a record of another day"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core.types import decimal_parts
-from ledgerlake.feeds.frames import json_records, json_schema, lines_of, literal, objects_sql, path_sql
+from ledgerlake.feeds.frames import exact_type, json_records, json_schema, lines_of, literal, objects_sql, path_sql
 from ledgerlake.feeds.salesforce_events import HEADER, ROOTS, FieldOrder, names_in
 
 if TYPE_CHECKING:
@@ -102,16 +102,16 @@ def _value(column: Column) -> str:
     paths = [root + column.source_name for root in ROOTS]
     text = f"coalesce({', '.join(path_sql('j', p) for p in paths)})"
     if decimal_parts(column.type):
-        exact = ", ".join(_exactly(p) for p in paths)
+        exact = ", ".join(_exactly(column, p) for p in paths)
         return f"CASE WHEN {text} LIKE '%E%' OR length({text}) > 15 THEN coalesce({exact}, {text}) ELSE {text} END"
     if column.type in ("date", "timestamp"):
         return f"CASE WHEN {text} RLIKE '^-?[0-9]+$' THEN CAST(timestamp_millis(CAST({text} AS BIGINT)) AS STRING) ELSE {text} END"
     return text
 
 
-def _exactly(path: str) -> str:
+def _exactly(column: Column, path: str) -> str:
     """Spark copies a JSON number into a string through a double, which keeps 15 digits: read it again."""
-    leaf = json_schema([path]).replace("STRING", "DECIMAL(38,12)")
+    leaf = json_schema([path]).replace("STRING", exact_type(column.type))
     return f"CAST({path_sql(f'from_json(value, {literal(leaf)})', path)} AS STRING)"
 
 
