@@ -172,6 +172,7 @@ def _problem(table: Table, entity: str) -> str:
         ("_changeType <> 'RESYNC' AND exists(_recordIds, i -> i IS NULL OR NOT i RLIKE '^[A-Za-z0-9]{18}$')", "a record id that has not 18 characters"),
         ("size(array_distinct(_recordIds)) < size(_recordIds)", "a record id stands twice"),
         (f"_changeType = 'UPDATE' AND size(_changed) = 0 AND ({_any_value(table)})", "an update that names no changed field"),
+        (_nested(table), "a field is an object: name its components in the contract"),
         (f"_changeType = 'UPDATE' AND ({_compound(table)})", "a compound field changed: name its components in the contract"),
     ]  # fmt: skip
     return "CASE " + " ".join(f"WHEN {test} THEN {literal(text)}" for test, text in tests) + " END"
@@ -179,6 +180,20 @@ def _problem(table: Table, entity: str) -> str:
 
 def _any_value(table: Table) -> str:
     return " OR ".join(f"`{c.name}` IS NOT NULL" for c in table.columns if c.source_name != "Id") or "false"
+
+
+def _nested(table: Table) -> str:
+    """Say where a field is an object: a compound, or Avro's JSON encoding with a type around each value."""
+    columns = [c for c in table.columns if c.source_name != "Id"]
+    return (
+        " OR ".join(
+            f"(`{c.name}` LIKE '{{%' AND value RLIKE "
+            + literal(rf'"{c.source_name.rpartition(".")[2]}"\s*:\s*\{{')
+            + ")"
+            for c in columns
+        )
+        or "false"
+    )
 
 
 def _compound(table: Table) -> str:

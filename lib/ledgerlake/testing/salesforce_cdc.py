@@ -48,6 +48,8 @@ HOSTILE: tuple[Hostile, ...] = (
     Hostile("id twice", {"twice.jsonl": event(header={"recordIds": [PERSON, PERSON]})}, "quarantined", "stands twice"),
     Hostile("changed nothing", {"nothing.jsonl": event("UPDATE", header={"changedFields": []}, City__c="Bonn")}, "quarantined", "names no changed field"),
     Hostile("part of a field", {"part.jsonl": event("UPDATE", header={"changedFields": ["City__c.Name"]})}, "quarantined", "name its components"),
+    Hostile("typed values", {"typed.jsonl": event(City__c={"string": "Bonn"})}, "quarantined", "a field is an object"),
+    Hostile("JSON in a text", {"text in.jsonl": event(commit=3, City__c='{"string": "Bonn"}')}, "accepted"),
     Hostile("created twice", {"again.jsonl": event(commit=1, Owner__c="Ann") + event(commit=2, Owner__c="Ann")}, "accepted"),
 )  # fmt: skip
 """One object each; the table reads ``Person__c`` without ``field_order``."""
