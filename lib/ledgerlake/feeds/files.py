@@ -83,6 +83,17 @@ def land_files(request: Extraction, table: Table, prefix: str, probe: Probe, dat
     Broken objects are refused one by one and listed in the manifest with the reason. Raises
     :class:`SourceError` where a name came back with different content.
     """
+    objects, refused = copy_files(request, table, prefix, probe, date_of)
+    return write_manifest(request, table, objects, refused, {}) if objects or refused else None
+
+
+def copy_files(
+    request: Extraction, table: Table, prefix: str, probe: Probe, date_of: DateOf
+) -> tuple[list[LandedObject], list[RefusedObject]]:
+    """Copy the table's new objects into landing; until a manifest lists them they do not count as landed.
+
+    Raises :class:`SourceError` where a name came back with different content.
+    """
     source, log = open_location(request), request.logs[table.table]
     replaced = changed(source, prefix, log)
     if replaced:
@@ -109,7 +120,7 @@ def land_files(request: Extraction, table: Table, prefix: str, probe: Probe, dat
         landed_paths.add(path)
         request.lake.write(path, body, if_absent=True)
         objects.append(LandedObject(path, info.path, digest, info.size_bytes, info.modified_at, layout))
-    return write_manifest(request, table, objects, refused, {}) if objects or refused else None
+    return objects, refused
 
 
 def pending_files(request: Extraction, date_of: DateOf) -> dict[str, int]:

@@ -109,6 +109,16 @@ def json_records(
     )
 
 
+def exact_type(column_type: str) -> str:
+    """Return the widest Spark decimal for a raw value: the type's integer digits, then all decimals that fit.
+
+    A value that is compared or read again at fewer decimals than it has would be rounded unseen.
+    """
+    parts = decimal_parts(column_type)
+    assert parts is not None, "only decimals have an exact type"
+    return f"DECIMAL(38,{max(12, 38 - parts[0] + parts[1])})"
+
+
 def contract_values(table: Table, root: str, prefix: str = "") -> list[str]:
     """Return the select items that take each contract column from a parsed JSON record."""
     return [f"{_value_sql(c, root, prefix + c.source_name)} AS `{c.name}`" for c in table.columns]
@@ -122,6 +132,6 @@ def _value_sql(column: Column, root: str, path: str) -> str:
     text = path_sql(root, path)
     if not decimal_parts(column.type):
         return text
-    leaf = json_schema([path]).replace("STRING", "DECIMAL(38,12)")
+    leaf = json_schema([path]).replace("STRING", exact_type(column.type))
     exact = path_sql(f"from_json(value, {literal(leaf)})", path)
     return f"CASE WHEN {text} LIKE '%E%' OR length({text}) > 15 THEN coalesce(CAST({exact} AS STRING), {text}) ELSE {text} END"

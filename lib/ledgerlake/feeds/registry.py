@@ -6,9 +6,24 @@ from ledgerlake.feeds.base import Feed
 from ledgerlake.feeds.debezium import DebeziumFeed
 from ledgerlake.feeds.dms import DmsFeed
 from ledgerlake.feeds.event_export import EventExportFeed
+from ledgerlake.feeds.http_stream import HttpStreamFeed
+from ledgerlake.feeds.postgres_slot import PostgresSlotFeed
 from ledgerlake.feeds.query import QueryFeed
+from ledgerlake.feeds.salesforce_cdc import SalesforceFeed
 from ledgerlake.feeds.stripe import StripeFeed
+from ledgerlake.feeds.wal2json import Wal2JsonFeed
 
 FEEDS: dict[str, Feed] = {
-    feed.kind: feed for feed in (DebeziumFeed(), DmsFeed(), EventExportFeed(), QueryFeed(), StripeFeed())
+    feed.kind: feed
+    for feed in (
+        DebeziumFeed(),
+        DmsFeed(),
+        EventExportFeed(),
+        HttpStreamFeed(),
+        PostgresSlotFeed(),
+        QueryFeed(),
+        SalesforceFeed(),
+        StripeFeed(),
+        Wal2JsonFeed(),
+    )
 }

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core.money import EXPONENTS, STRIPE_EXPONENTS
 from ledgerlake.core.types import decimal_parts, spark_type
-from ledgerlake.feeds.frames import literal
+from ledgerlake.feeds.frames import exact_type, literal
 
 
 def typed_sql(table: Table, column: Column) -> str:
@@ -134,7 +134,10 @@ def _test(column: Column, *, nullable: bool) -> list[tuple[str, str]]:
         tests.append((f"{name} <> {_scaled(column)}", f"{column.name}: more decimals than {column.type}"))
     if decimal_parts(column.type) and column.unit == "major":
         tests.append(
-            (f"{name} <> try_cast({raw} AS DECIMAL(38,12))", f"{column.name}: more decimals than {column.type}")
+            (
+                f"{name} <> try_cast({raw} AS {exact_type(column.type)})",
+                f"{column.name}: more decimals than {column.type}",
+            )
         )
     if column.currency and column.unit == "major":
         tests += _finer_than_currency(column)

@@ -1,0 +1,42 @@
+"""JSON lines as files: their frame (gzip, whole last line) is checked before they are landed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+from ledgerlake.errors import SourceError, Where
+
+
+def lines_in(name: str, body: bytes) -> list[bytes]:
+    """Return the lines of an object of JSON lines that are not blank.
+
+    Raises :class:`SourceError` for an empty object, a broken or cut gzip stream, gzip under
+    another name, Avro and Confluent wire format, and a last line that breaks off.
+    """
+    if not body:
+        raise SourceError("the file is empty", where=Where(file=name))
+    if body[:4] == b"Obj\x01":
+        raise SourceError("an Avro container where JSON lines are declared", where=Where(file=name))
+    if body[:1] == b"\x00":
+        raise SourceError("Confluent wire format where JSON lines are declared", where=Where(file=name))
+    if name.endswith(".gz"):
+        body = b"".join(_gunzipped(name, body))
+    elif body[:2] == b"\x1f\x8b":  # readers tell gzip by the name alone, and would see rubbish
+        raise SourceError("gzip content under a name without .gz", where=Where(file=name))
+    if not body.endswith(b"\n") and not body.rstrip().endswith(b"}"):
+        raise SourceError("the file ends in the middle of a line (truncated)", where=Where(file=name))
+    return [line for line in body.split(b"\n") if line.strip()]
+
+
+def _gunzipped(name: str, body: bytes) -> Iterator[bytes]:
+    rest = body
+    try:
+        while rest:
+            stream = zlib.decompressobj(wbits=31)
+            yield stream.decompress(rest)
+            if not stream.eof:
+                raise SourceError("the gzip stream is cut short (truncated)", where=Where(file=name))
+            rest = stream.unused_data
+    except zlib.error as error:
+        raise SourceError("not a gzip stream", where=Where(file=name)) from error

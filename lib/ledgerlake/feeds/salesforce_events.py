@@ -1,0 +1,160 @@
+"""What a Salesforce change event says beside its values: pure Python, no Spark.
+
+Sources: Salesforce Change Data Capture Developer Guide, "ChangeEventHeader Fields", "Gap Events",
+"Overflow Events"; Pub/Sub API guide, "Event Deserialization Considerations" (bitmaps).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.json_lines import lines_in
+
+HEADER = "ChangeEventHeader"
+ROOTS = ("", "payload.", "data.payload.")
+"""Where a record's fields stand: payload only, the event, or CometD's message around it."""
+FieldOrder = Sequence["str | Mapping[str, Sequence[str]]"]
+"""The fields of the event's Avro schema in order; a compound field with its components."""
+
+_BITMAP = re.compile(r"(?:(?P<parent>\d+)-)?0x(?P<bits>[0-9A-Fa-f]*)")
+_NUMBER = re.compile(r"\d{1,19}")
+_ID = re.compile(r"[A-Za-z0-9]{18}")
+_TELLING = re.compile(rb'GAP_|\*"|"0{15}|-?0x|"diffFields"\s*:\s*\[\s*"')
+
+
+@dataclass(frozen=True, order=True)
+class Refetch:
+    """One request to ask Salesforce: for a record, or (``record_id`` empty) for the whole object.
+
+    ``after`` is ``commitNumber|sequenceNumber`` of the event that could not be read: what is
+    fetched ranks above it. ``reason`` is the change type, or the name of a declared resync.
+    """
+
+    after: str
+    record_id: str
+    reason: str
+
+    @property
+    def kind(self) -> Literal["record", "object"]:
+        """Say what is to be fetched."""
+        return "record" if self.record_id else "object"
+
+    @property
+    def name(self) -> str:
+        """Return the request's identity: one event asks once, however often it is delivered."""
+        return f"{self.after}|{self.record_id or self.reason}"
+
+
+def order_of(commit: object, sequence: object) -> str | None:
+    """Return the order of an event as text of fixed width, None where its numbers are missing."""
+    if not (_NUMBER.fullmatch(str(commit)) and re.fullmatch(r"\d{1,10}", str(sequence))):
+        return None
+    return f"{int(str(commit)):019d}|{int(str(sequence)):010d}"
+
+
+def is_wildcard(record_id: str) -> bool:
+    """Say whether an id stands for many records: ``001*``, or the empty id of overflow events."""
+    return record_id.endswith("*") or record_id.startswith("0" * 15)
+
+
+def names_in(order: FieldOrder) -> list[tuple[str, tuple[str, ...]]]:
+    """Return each field of the schema with its components, in order."""
+    pairs = [(f, ()) if isinstance(f, str) else next((n, tuple(c)) for n, c in f.items()) for f in order]
+    return [(name, tuple(parts)) for name, parts in pairs]
+
+
+def decoded(entries: Sequence[str], order: FieldOrder) -> list[str]:
+    """Return the fields that bitmaps name; plain names are returned as they are.
+
+    Raises :class:`SourceError` where a bitmap names what ``order`` does not hold.
+    """
+    fields, found = names_in(order), []
+    for entry in entries:
+        bitmap = _BITMAP.fullmatch(entry)
+        if bitmap is None:
+            found.append(entry)
+            continue
+        if not fields:
+            raise SourceError("bitmaps in changedFields, and no `feed: {field_order: […]}` to read them by")
+        found += _named(bitmap, fields)
+    return found
+
+
+def _named(bitmap: re.Match[str], fields: list[tuple[str, tuple[str, ...]]]) -> Iterator[str]:
+    names, prefix = [name for name, _ in fields], ""
+    if bitmap["parent"] is not None:
+        name, names_tuple = fields[int(bitmap["parent"])] if int(bitmap["parent"]) < len(fields) else ("", ())
+        names, prefix = list(names_tuple), f"{name}."
+    bits = int(bitmap["bits"] or "0", 16)
+    if bits >> len(names):
+        raise SourceError("a bitmap names a field that `field_order` does not hold: the schema has changed")
+    yield from (prefix + name for place, name in enumerate(names) if bits >> place & 1)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an extraction must know of one object: requests to Salesforce, and the newest order seen."""
+
+    refetches: tuple[Refetch, ...]
+    newest: str
+
+
+def examine(name: str, body: bytes, entity: str, order: FieldOrder, sources: Sequence[str]) -> Found:
+    """Read an object's events; ``sources`` are the contract's field paths.
+
+    Raises :class:`SourceError` for an object whose frame is broken or whose bitmaps cannot be
+    read. A line that is no event is left for quarantine.
+    """
+    refetches, newest = set(), ""
+    for number, line in enumerate(lines_in(name, body), 1):
+        payload = payload_of(line)
+        header = payload.get(HEADER)
+        if not isinstance(header, dict) or header.get("entityName") != entity:
+            continue
+        after = order_of(header.get("commitNumber"), header.get("sequenceNumber"))
+        newest = max(newest, after or "")
+        if after and _TELLING.search(line):
+            try:
+                refetches |= set(_refetches(header, payload, after, order, sources))
+            except SourceError as error:
+                raise SourceError(error.what, where=Where(file=name, line=number), then="see field_order") from None
+    return Found(tuple(sorted(refetches)), newest)
+
+
+def payload_of(line: bytes) -> dict[str, Any]:
+    """Return the part of an event that holds header and fields; empty where there is none."""
+    try:
+        event = json.loads(line)
+        for part in ("data", "payload"):
+            event = event.get(part, event) if HEADER not in event else event
+    except (ValueError, AttributeError, TypeError):
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def _refetches(
+    header: Mapping[str, Any], payload: Mapping[str, Any], after: str, order: FieldOrder, sources: Sequence[str]
+) -> Iterator[Refetch]:
+    kind, ids = str(header.get("changeType")), [str(i) for i in header.get("recordIds") or ()]
+    if kind == "GAP_OVERFLOW" or any(is_wildcard(i) for i in ids):
+        yield Refetch(after, "", kind)
+        return
+    lists = {n: [str(e) for e in header.get(n) or ()] for n in ("changedFields", "nulledFields", "diffFields")}
+    named = {n: decoded(entries, order) for n, entries in lists.items()}
+    if kind == "UPDATE" and any(_BITMAP.fullmatch(e) for e in lists["changedFields"]):
+        _verify_schema(payload, order)
+    if kind.startswith("GAP_") or (kind == "UPDATE" and set(named["diffFields"]) & set(sources)):
+        if not ids or not all(map(_ID.fullmatch, ids)):
+            raise SourceError("a gap event without record ids of 18 characters")
+        yield from (Refetch(after, record_id, kind) for record_id in ids)
+
+
+def _verify_schema(payload: Mapping[str, Any], order: FieldOrder) -> None:
+    """Decoded Pub/Sub events hold every field of the schema: others than declared shift the bitmaps."""
+    if set(payload) != {name for name, _ in names_in(order)}:
+        raise SourceError("the event's fields are not those of `field_order`: the schema has changed")

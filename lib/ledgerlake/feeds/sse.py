@@ -1,0 +1,57 @@
+"""Server-sent events as a client reads them, and when a stream has ended rather than been cut.
+
+Source: HTML Living Standard, "Server-sent events", 9.2.5 and 9.2.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ledgerlake.errors import SourceError, TransientError
+
+_IGNORED = frozenset({"id", "retry"})
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event: its type (``message`` unless it names one) and its data lines, joined."""
+
+    kind: str
+    data: str
+
+
+def events(lines: Iterable[bytes]) -> Iterator[Event]:
+    """Yield the events of a stream.
+
+    Raises :class:`TransientError` where the last event is not closed by a blank line (the
+    stream was cut), :class:`SourceError` for a line that is no part of an event.
+    """
+    kind, data = "message", list[str]()
+    open_ = False
+    for number, raw in enumerate(lines):
+        line = (raw.removeprefix(b"\xef\xbb\xbf") if number == 0 else raw).decode("utf-8", errors="replace")
+        line = line.rstrip("\r")
+        if not line:
+            if data:
+                yield Event(kind, "\n".join(data))
+            kind, data, open_ = "message", [], False
+            continue
+        name, value = _field(line, number)
+        open_ = open_ or bool(name)
+        if name == "data":
+            data.append(value)
+        elif name == "event":
+            kind = value or "message"
+    if open_:
+        raise TransientError("the stream ends in the middle of an event (cut)", then="run again")
+
+
+def _field(line: str, number: int) -> tuple[str, str]:
+    """Split a line into field and value; a comment has no field."""
+    name, _, value = line.partition(":")
+    if name and name not in ("data", "event") and name not in _IGNORED:
+        raise SourceError(
+            f"line {number + 1} of the answer is no server-sent event", then="check the source's connection and path"
+        )
+    return name, value.removeprefix(" ")
