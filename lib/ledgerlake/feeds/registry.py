@@ -7,5 +7,8 @@ from ledgerlake.feeds.dms import DmsFeed
 from ledgerlake.feeds.event_export import EventExportFeed
 from ledgerlake.feeds.query import QueryFeed
 from ledgerlake.feeds.stripe import StripeFeed
+from ledgerlake.feeds.wal2json import Wal2JsonFeed
 
-FEEDS: dict[str, Feed] = {feed.kind: feed for feed in (DmsFeed(), EventExportFeed(), QueryFeed(), StripeFeed())}
+FEEDS: dict[str, Feed] = {
+    feed.kind: feed for feed in (DmsFeed(), EventExportFeed(), QueryFeed(), StripeFeed(), Wal2JsonFeed())
+}
