@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -81,14 +81,14 @@ class Killed(Exception):
 
 @dataclass
 class Fuse:
-    """Kills the job at its ``blows_at``-th step."""
+    """Kills the job the ``nth`` time that it comes to the step ``at``."""
 
-    blows_at: int
-    steps: list[str] = field(default_factory=list)
+    at: str = ""
+    nth: int = 0
 
     def burn(self, step: str) -> None:
-        self.steps.append(step)
-        if len(self.steps) == self.blows_at:
+        self.nth -= step == self.at
+        if step == self.at and self.nth == 0:
             raise Killed(step)
 
 
@@ -115,9 +115,10 @@ class DyingObjects:
         return getattr(self.inner, name)
 
     def write(self, path: str, body: bytes, *, if_absent: bool = False) -> bool:
-        self.fuse.burn(f"before {path.split('/')[3]}")
+        kind = "manifest" if "/_manifests/" in path else "object"
+        self.fuse.burn(f"before {kind}")
         written = self.inner.write(path, body, if_absent=if_absent)
-        self.fuse.burn(f"after {path.split('/')[3]}")
+        self.fuse.burn(f"after {kind}")
         return written
 
 
@@ -140,34 +141,21 @@ def dying_loader(fuse: Fuse) -> type[BatchLoader]:
     return Dying
 
 
-def job(house: House, fuse: Fuse) -> list[dict[str, Any]]:
+def job(house: House, fuse: Fuse, day: date = DAY) -> list[dict[str, Any]]:
     """Run extraction, loading and confirmation as a run does, in a fresh process that may be killed."""
     workspace, run_id = house.workspace(), house.tick()
     workspace.secrets = DyingSecrets(workspace.secrets, fuse)  # type: ignore[arg-type]
     workspace.objects = DyingObjects(workspace.objects, fuse)  # type: ignore[assignment]
     loaded = lambda m: is_loaded(workspace, m)  # noqa: E731
-    confirm(workspace, run_id, DAY, loaded)
-    failures = extract(workspace, run_id, DAY, Progress())
-    loader = Loader(workspace, run_id, house.clock.now(), DAY, Progress())
-    loader._batches = dying_loader(fuse)(workspace, run_id, house.clock.now(), DAY.isoformat())
+    confirm(workspace, run_id, day, loaded)
+    failures = extract(workspace, run_id, day, Progress())
+    loader = Loader(workspace, run_id, house.clock.now(), day, Progress())
+    loader._batches = dying_loader(fuse)(workspace, run_id, house.clock.now(), day.isoformat())
     failures += loader.load_all()
-    confirm(workspace, run_id, DAY, loaded)
+    confirm(workspace, run_id, day, loaded)
     fuse.burn("after advancing")
     assert not failures, [str(f.error) for f in failures]
     return loader.records
-
-
-def killed_at_every_step(house: House, between: Callable[[], None] = lambda: None) -> list[str]:
-    """Kill a job at its first step, the next at its second …, until one ends; return where they died."""
-    died = []
-    for step in count(1):
-        try:
-            job(house, Fuse(step))
-            return died
-        except Killed as kill:
-            died.append(str(kill))
-            between()
-    raise AssertionError("unreachable")
 
 
 BIG = "(SELECT string_agg(md5(%s || i::text), '') FROM generate_series(1, 100) i)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,10 +13,10 @@ import pytest
 from house import DAY, NOON, rows_of
 from ledgerlake.demo.settlements_db import Endpoint
 from ledgerlake.feeds.pgoutput import decode
-from ledgerlake.feeds.slot_session import SlotSession
+from ledgerlake.feeds.slot_session import SlotSession, format_lsn
 from ledgerlake.ops.extract import pending
 from ledgerlake.ports.clock import FixedClock
-from postgres import DbHouse, Fuse, Workload, fresh, job, killed_at_every_step, postgres, rows_in
+from postgres import DbHouse, Fuse, Killed, Workload, fresh, job, postgres, rows_in
 from pyspark.sql import SparkSession
 from wal2json_rendered import rendered
 
@@ -49,7 +49,7 @@ sources:
   wal:
     feed: postgres_slot
     connection: db
-    options: {slot: SLOT, publication: lake, create_slot: true, changes_max: 400, object_mb: 1}
+    options: {slot: SLOT, publication: lake, create_slot: true, changes_max: 700, object_mb: 1}
 publication: {database: FINANCE, schema: BANK, bi_schema: BANK_BI}
 """
 WAL2JSON = """
@@ -109,27 +109,46 @@ def confirmed(endpoint: Endpoint) -> int:
     return slot.confirmed
 
 
-def test_the_slot_rebuilds_the_servers_tables_through_a_kill_at_every_step(
+KILLS = (
+    *(("connect", n) for n in (1, 2, 3)),  # before confirming the last run, before peeking, before advancing
+    *((f"{when} object", n) for when in ("before", "after") for n in (1, 2)),  # in the middle of the peek
+    *((f"{when} manifest", n) for when in ("before", "after") for n in (1, 2)),  # between the tables
+    *((f"before {step}", n) for step in ("bronze", "silver", "the record") for n in (1, 2)),
+    ("after advancing", 1),
+)
+
+
+def test_the_slot_rebuilds_the_servers_tables_through_kills_at_every_step(
     database: Endpoint, tmp_path: Path, spark: SparkSession
 ) -> None:
     house = house_of(tmp_path, spark, database, SLOT, NOTES, LEDGER)
-    assert house.extract() == []  # makes the slot
-    seeds = count(1)
-    busy(database, next(seeds), 60)
+    busy(database, 1, 60)
+    assert house.extract(DAY) == []  # makes the slot and lands the rows that stand in the tables
 
-    died = killed_at_every_step(house, lambda: busy(database, next(seeds), 3))
+    for number, (step, nth) in enumerate(KILLS, 1):
+        busy(database, number * 100, 12)
+        assert dies(house, Fuse(step, nth), DAY + timedelta(days=number)), f"no {nth}. {step}"
 
-    assert read_to_the_end(house)
+    assert read_to_the_end(house, DAY + timedelta(days=100))
     assert_same_as_server(house, database)
-    assert {"connect", "before bronze", "before silver", "before the record", "after advancing"} <= set(died)
+    cursor = house.workspace().logs["notes"].latest_cursor()
+    assert format_lsn(confirmed(database)) == cursor["lsn"]
 
 
-def read_to_the_end(house: DbHouse) -> bool:
-    """Run jobs until no bounded pull is left over."""
-    for _ in range(50):
-        if not any(pending(house.workspace(), DAY).values()):
+def dies(house: DbHouse, fuse: Fuse, day: date) -> bool:
+    try:
+        job(house, fuse, day)
+    except Killed:
+        return True
+    return False
+
+
+def read_to_the_end(house: DbHouse, day: date) -> bool:
+    """Run a day's jobs until no bounded pull is left over."""
+    for _ in range(20):
+        if not any(pending(house.workspace(), day).values()):
             return True
-        job(house, Fuse(0))
+        job(house, Fuse(), day)
     return False
 
 

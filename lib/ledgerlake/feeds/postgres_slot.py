@@ -8,7 +8,7 @@ source, so they are extracted together. See docs/feeds/postgres_slot.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ from ledgerlake.feeds.row_changes import position_sql, raw_changes
 from ledgerlake.feeds.slot_checks import verified_slot, verify_no_gap, verify_publication, verify_table
 from ledgerlake.feeds.slot_landing import SlotReader, TableLanding
 from ledgerlake.feeds.slot_session import SlotSession, format_lsn, parse_lsn, session
+from ledgerlake.feeds.slot_snapshot import land_snapshot
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ _LINE = f"commit_lsn STRING, place BIGINT, action STRING, new {_VALUES}, old {_V
 class SlotSource(Options):
     """The slot and its publication; ``changes_max`` bounds one extraction, ``object_mb`` one object.
 
+    ``initial`` says whether a table's present rows are landed before its first changes.
     ``resynced_at`` accepts a gap in the log below this LSN, after the tables were loaded anew.
     """
 
     slot: str = Field(pattern=r"^[a-z0-9_]{1,63}$")
     publication: str = Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")
     create_slot: bool = False
+    initial: Literal["snapshot", "none"] = "snapshot"
     changes_max: int = Field(default=1_000_000, ge=1, le=2_000_000_000)
     object_mb: int = Field(default=32, ge=1)
     resynced_at: str | None = Field(default=None, pattern=r"^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$")
@@ -67,9 +70,11 @@ class PostgresSlotFeed(Feed):
         """Peek at what was committed since the last time and land it; the slot stays where it is."""
         options = SlotSource(**request.source.options)
         with session(request) as database:
-            _verify(database, request, options)
-            until = database.flushed()
+            begins = _verify(database, request, options)
             reader = SlotReader({t.resource: _landing(request, options, t) for t in request.tables})
+            new = [k for k in reader.landings.values() if not k.landed_until]
+            land_snapshot(database, new if options.initial == "snapshot" else [], begins)
+            until = database.flushed()
             peeked = database.peek(options.slot, options.publication, until, options.changes_max)
             reader.take_all(decode(data) for data in peeked)
         complete = reader.messages < options.changes_max
@@ -103,13 +108,15 @@ def _is_due(request: Extraction, log: ManifestLog) -> bool:
     return not log.covers(request.logical_date) or not log.latest_cursor().get("complete", True)
 
 
-def _verify(database: SlotSession, request: Extraction, options: SlotSource) -> None:
+def _verify(database: SlotSession, request: Extraction, options: SlotSource) -> int:
+    """Check everything that could lose changes unseen; return the LSN at which the slot begins."""
     landed = [lsn for t in request.tables if (lsn := _landed_until(request.logs[t.table]))]
     slot = verified_slot(database, options.slot, create=options.create_slot and not landed)
     verify_no_gap(slot, options.slot, landed, parse_lsn(options.resynced_at or "0/0"))
     verify_publication(database, options.publication)
     for table in request.tables:
         verify_table(database, options.publication, table)
+    return slot.confirmed
 
 
 def _landing(request: Extraction, options: SlotSource, table: Table) -> TableLanding:

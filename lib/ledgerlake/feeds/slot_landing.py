@@ -38,9 +38,9 @@ class TableLanding:
     _lines: list[bytes] = field(default_factory=list)
     _size: int = 0
 
-    def relate(self, relation: Relation) -> None:
-        """Take the table's columns; an object has one layout, so a changed one closes it."""
-        layout = tuple(f"{c.name}:{type_of_oid(c.type_oid, c.modifier)}" for c in relation.columns)
+    def relate(self, columns: Iterable[tuple[str, int, int]]) -> None:
+        """Take the table's columns (name, type OID, modifier); a changed layout closes the open object."""
+        layout = tuple(f"{name}:{type_of_oid(oid, modifier)}" for name, oid, modifier in columns)
         if layout != self.layout:
             self.close()
             self.layout = layout
@@ -48,12 +48,17 @@ class TableLanding:
     def add(self, begin: Begin, change: dict[str, Any]) -> None:
         """Take one change of a transaction, unless it was landed before."""
         self.place += 1
-        if begin.commit_lsn < self.landed_until:
-            return
-        where = {"commit_lsn": format_lsn(begin.commit_lsn), "place": self.place, "xid": begin.xid}
-        line = json.dumps(where | change, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        self._lines.append(line)
-        self._size += len(line)
+        if begin.commit_lsn >= self.landed_until:
+            self._append({"commit_lsn": format_lsn(begin.commit_lsn), "place": self.place, "xid": begin.xid} | change)
+
+    def add_snapshot_row(self, lsn: int, values: dict[str, str | None]) -> None:
+        """Take a row that stood in the table at the start: it ranks below every change from ``lsn`` on."""
+        self._append({"commit_lsn": format_lsn(lsn), "place": 0, "action": "I", "new": values})
+
+    def _append(self, line: dict[str, Any]) -> None:
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        self._lines.append(text)
+        self._size += len(text)
         if self._size >= self.object_bytes_max:
             self.close()
 
@@ -99,7 +104,7 @@ class SlotReader:
         elif isinstance(message, Relation):
             self._relations[message.oid] = message
             if owner := self._landing(message.oid):
-                owner.relate(message)
+                owner.relate((c.name, c.type_oid, c.modifier) for c in message.columns)
         elif isinstance(message, Truncate):
             for oid in message.oids:
                 self._add(oid, {"action": "T"})

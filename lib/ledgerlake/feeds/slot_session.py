@@ -5,7 +5,7 @@ Text must mean the same each time a change is read, so the session fixes how Pos
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,12 +34,22 @@ SELECT c.relreplident::text, coalesce((
     WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END), '{}')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = %s
 """
+_COLUMNS = """
+SELECT a.attname::text, a.atttypid::int8, a.atttypmod FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname || '.' || c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum
+"""
 _PEEK = "SELECT data FROM pg_logical_slot_peek_binary_changes(%s, %s::pg_lsn, %s, 'proto_version', '1', 'publication_names', %s)"
 _ADVANCE = (
     "SELECT pg_replication_slot_advance(slot_name, %s::pg_lsn) FROM pg_replication_slots"
     " WHERE slot_name = %s AND confirmed_flush_lsn < %s::pg_lsn"
 )
+_EARLIER_HAVE_ENDED = """
+SELECT ended, pg_sleep(CASE WHEN ended THEN 0 ELSE 0.1 END)
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s::xid8 AS ended) s
+"""
 _FETCH_ROWS = 1_000
+_POLLS_MAX = 100  # of a tenth of a second each
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,37 @@ class SlotSession:
             cursor.execute(_PEEK, (slot, format_lsn(until), changes_max, publication))
             for (data,) in cursor:
                 yield bytes(data)
+
+    def await_earlier_writers(self) -> bool:
+        """Wait until every transaction that writes now has ended; say whether they did within ten seconds.
+
+        A commit is in the log a moment before others see its rows: only what this waits for is
+        sure to be in a snapshot taken afterwards, if it committed before now.
+        """
+        row = self._row("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+        assert row is not None, "a function always gives a row"
+        return any(self._row(_EARLIER_HAVE_ENDED, row[0])[0] for _ in range(_POLLS_MAX))
+
+    @contextmanager
+    def one_snapshot(self) -> Iterator[None]:
+        """Let everything read inside see the database at one moment."""
+        with self._connection.transaction():
+            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield
+
+    def columns(self, resource: str) -> list[tuple[str, int, int]]:
+        """Return a table's columns in order: name, type OID and modifier."""
+        return list(self._connection.execute(_COLUMNS, (resource,)).fetchall())
+
+    def rows(self, resource: str, columns: Sequence[str]) -> Iterator[tuple[str | None, ...]]:
+        """Yield a table's rows as text, as the log would print them; one row is held at a time."""
+        from psycopg import sql
+
+        statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(
+            sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(*resource.split("."))
+        )
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            yield from copy.rows()
 
     def advance(self, slot: str, lsn: int) -> None:
         """Let the server forget what was committed before ``lsn``; never moves backwards."""

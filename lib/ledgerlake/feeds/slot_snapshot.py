@@ -1,0 +1,35 @@
+"""The initial load of a slot's tables: their rows at one moment, ranked below everything the slot sends.
+
+The slot exists before the snapshot, so nothing falls between them. What the slot sends may be in
+the snapshot already: it comes again, newer, and ends in the same row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ledgerlake.errors import TransientError
+from ledgerlake.feeds.slot_landing import TableLanding
+from ledgerlake.feeds.slot_session import SlotSession
+
+
+def land_snapshot(database: SlotSession, landings: Sequence[TableLanding], slot_begins: int) -> None:
+    """Land the present rows of tables that were never landed; ``slot_begins`` is the slot's first LSN.
+
+    Raises :class:`TransientError` while transactions run that may have committed below that
+    LSN without being visible yet.
+    """
+    if not landings:
+        return
+    if not database.await_earlier_writers():
+        raise TransientError(
+            "transactions have been writing for more than ten seconds, so no complete snapshot can be taken",
+            then="run again when long transactions have ended; the slot keeps all changes meanwhile",
+        )
+    with database.one_snapshot():
+        for landing in landings:
+            columns = database.columns(landing.table.resource)
+            landing.relate(columns)
+            names = [name for name, _, _ in columns]
+            for row in database.rows(landing.table.resource, names):
+                landing.add_snapshot_row(slot_begins, dict(zip(names, row, strict=True)))
