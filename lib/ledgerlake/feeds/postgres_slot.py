@@ -34,7 +34,8 @@ _LINE = f"commit_lsn STRING, place BIGINT, action STRING, new {_VALUES}, old {_V
 class SlotSource(Options):
     """The slot and its publication; ``changes_max`` bounds one extraction, ``object_mb`` one object.
 
-    ``initial`` says whether a table's present rows are landed before its first changes.
+    ``initial`` says whether a table's present rows are landed before its first changes, for which
+    transactions that are writing are waited for at most ``snapshot_wait_s``.
     ``resynced_at`` accepts a gap in the log below this LSN, after the tables were loaded anew.
     """
 
@@ -42,6 +43,7 @@ class SlotSource(Options):
     publication: str = Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")
     create_slot: bool = False
     initial: Literal["snapshot", "none"] = "snapshot"
+    snapshot_wait_s: int = Field(default=10, ge=0, le=3600)
     changes_max: int = Field(default=1_000_000, ge=1, le=2_000_000_000)
     object_mb: int = Field(default=32, ge=1)
     resynced_at: str | None = Field(default=None, pattern=r"^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$")
@@ -73,7 +75,7 @@ class PostgresSlotFeed(Feed):
             begins = _verify(database, request, options)
             reader = SlotReader({t.resource: _landing(request, options, t) for t in request.tables})
             new = [k for k in reader.landings.values() if not k.landed_until]
-            land_snapshot(database, new if options.initial == "snapshot" else [], begins)
+            land_snapshot(database, new if options.initial == "snapshot" else [], begins, options.snapshot_wait_s)
             until = database.flushed()
             peeked = database.peek(options.slot, options.publication, until, options.changes_max)
             reader.take_all(decode(data) for data in peeked)

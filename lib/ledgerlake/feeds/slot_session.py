@@ -44,12 +44,13 @@ _ADVANCE = (
     "SELECT pg_replication_slot_advance(slot_name, %s::pg_lsn) FROM pg_replication_slots"
     " WHERE slot_name = %s AND confirmed_flush_lsn < %s::pg_lsn"
 )
-_EARLIER_HAVE_ENDED = """
-SELECT ended, pg_sleep(CASE WHEN ended THEN 0 ELSE 0.1 END)
-FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s::xid8 AS ended) s
+_WRITERS = """
+SELECT coalesce(array_agg(DISTINCT l.transactionid::text), '{}')
+FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'transactionid' AND l.granted AND coalesce(a.datname, current_database()) = current_database()
 """
 _FETCH_ROWS = 1_000
-_POLLS_MAX = 100  # of a tenth of a second each
+_POLLS_PER_S = 10
 
 
 @dataclass(frozen=True)
@@ -119,15 +120,23 @@ class SlotSession:
             for (data,) in cursor:
                 yield bytes(data)
 
-    def await_earlier_writers(self) -> bool:
-        """Wait until every transaction that writes now has ended; say whether they did within ten seconds.
+    def await_writers(self, wait_s: int) -> bool:
+        """Wait until every transaction that writes now has ended; say whether they did within ``wait_s``.
 
-        A commit is in the log a moment before others see its rows: only what this waits for is
-        sure to be in a snapshot taken afterwards, if it committed before now.
+        A commit is in the log a moment before others see its rows, and holds its lock until they
+        do: only what this waits for is sure to be in a snapshot taken afterwards.
         """
-        row = self._row("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
-        assert row is not None, "a function always gives a row"
-        return any(self._row(_EARLIER_HAVE_ENDED, row[0])[0] for _ in range(_POLLS_MAX))
+        earlier = self._writers()
+        for _ in range(wait_s * _POLLS_PER_S):
+            if not earlier & self._writers():
+                break
+            self._connection.execute("SELECT pg_sleep(%s)", (1 / _POLLS_PER_S,))
+        return not earlier & self._writers()
+
+    def _writers(self) -> set[str]:
+        row = self._row(_WRITERS)
+        assert row is not None, "an aggregate always gives one row"
+        return set(row[0])
 
     @contextmanager
     def one_snapshot(self) -> Iterator[None]:

@@ -13,17 +13,17 @@ from ledgerlake.feeds.slot_landing import TableLanding
 from ledgerlake.feeds.slot_session import SlotSession
 
 
-def land_snapshot(database: SlotSession, landings: Sequence[TableLanding], slot_begins: int) -> None:
+def land_snapshot(database: SlotSession, landings: Sequence[TableLanding], slot_begins: int, wait_s: int) -> None:
     """Land the present rows of tables that were never landed; ``slot_begins`` is the slot's first LSN.
 
-    Raises :class:`TransientError` while transactions run that may have committed below that
-    LSN without being visible yet.
+    Raises :class:`TransientError` where transactions still run after ``wait_s``: they may have
+    committed below that LSN without being visible yet.
     """
     if not landings:
         return
-    if not database.await_earlier_writers():
+    if not database.await_writers(wait_s):
         raise TransientError(
-            "transactions have been writing for more than ten seconds, so no complete snapshot can be taken",
+            f"transactions have been writing for more than {wait_s} s, so no complete snapshot can be taken",
             then="run again when long transactions have ended; the slot keeps all changes meanwhile",
         )
     with database.one_snapshot():
