@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _CLOCK = (
     "SELECT now() AS now, (SELECT min(xact_start) FROM pg_stat_activity"
     " WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()) AS oldest"
 )
+_DRIVER_SAYS = re.compile(r"PSQLException: ([^\n]*)")
+_AWAY = ("onnection", "terminating", "I/O error", "shutting down", "starting up", "too many clients")
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,9 @@ def database_errors(request: Extraction, table: Table) -> Iterator[None]:
 
 
 def _source_error(error: Exception, request: Extraction, table: Table) -> Exception:
-    text = str(error)
+    said = _DRIVER_SAYS.search(str(error))  # the rest is a stack trace, full of class names
     where = Where(table=table.table)
-    if "Connection" in text or "terminating" in text or "I/O error" in text:
+    if said and any(word in said[1] for word in _AWAY):
         return TransientError(
             f"the database behind source {request.source_name!r} cannot be reached",
             where=where,
