@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 from house import DAY, House
@@ -38,7 +39,7 @@ def postgres() -> Iterator[Endpoint]:
 @contextmanager
 def fresh(endpoint: Endpoint, *schema: str) -> Iterator[Endpoint]:
     """Make a database of its own with a schema, and drop it with its slots at the end."""
-    name = f"t{abs(hash(tempfile.mktemp())):x}"[:20]
+    name = f"t{uuid4().hex[:16]}"
     with psycopg.connect(endpoint.dsn, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
         own = Endpoint(endpoint.host, endpoint.port, endpoint.user, name)

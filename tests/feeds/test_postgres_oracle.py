@@ -97,8 +97,12 @@ def busy(endpoint: Endpoint, seed: int, rounds: int) -> None:
 
 
 def assert_same_as_server(house: DbHouse, endpoint: Endpoint) -> None:
-    for table in ("notes", "ledger"):
+    for table, ops in {
+        "notes": ["delete", "patch", "truncate", "upsert"],
+        "ledger": ["delete", "truncate", "upsert"],
+    }.items():
         assert house.reasons(table) == []
+        assert sorted(r["_op"] for r in house.bronze(table).select("_op").distinct().collect()) == ops
         assert rows_of(house.silver(table)) == rows_in(endpoint, table)
 
 

@@ -175,8 +175,7 @@ def session(request: Extraction) -> Iterator[SlotSession]:
     Raises :class:`TransientError` where the database cannot be reached or the slot is in use,
     :class:`SourceError` where it refuses.
     """
-    import psycopg
-
+    psycopg = _driver()
     name = request.source_name
     try:
         with psycopg.connect(_dsn(request), autocommit=True) as connection:
@@ -192,6 +191,14 @@ def session(request: Extraction) -> Iterator[SlotSession]:
             f"the database behind source {name!r} refused (SQLSTATE {error.sqlstate})",
             then="the user needs REPLICATION and SELECT on the tables, the server wal_level = logical",
         ) from error
+
+
+def _driver() -> Any:
+    try:
+        import psycopg
+    except ImportError as error:
+        raise ConfigError("the driver psycopg is not installed", then="install ledgerlake[postgres]") from error
+    return psycopg
 
 
 def _dsn(request: Extraction) -> str:
