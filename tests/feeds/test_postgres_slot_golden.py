@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -143,6 +144,19 @@ def test_rows_that_stand_in_the_table_come_first(database: Endpoint, tmp_path: P
     execute(database, "UPDATE people SET owner = 'Bob' WHERE id = 'b'", "DELETE FROM people WHERE id = 'a'")
     house.load(NEXT)
     assert rows_of(house.silver("people")) == [("b", "Bob", "")]
+
+
+def test_a_column_that_is_not_published_is_not_copied_either(database: Endpoint, tmp_path: Path) -> None:
+    execute(
+        database, "ALTER TABLE people ADD secret text", "INSERT INTO people VALUES ('a', 'Ann', 'Oslo', 'pin')",
+        "ALTER PUBLICATION lake SET TABLE people (id, owner, city)",
+    )  # fmt: skip
+    house = house_of(tmp_path, None, database)
+    assert house.extract() == []
+    [manifest] = house.workspace().logs["people"].all()
+    [item] = manifest.objects
+    assert item.layout == ("id:string", "owner:string", "city:string")
+    assert b"pin" not in gzip.decompress((house.root / "lake" / item.path).read_bytes())
 
 
 def test_without_an_initial_snapshot_only_changes_are_read(database: Endpoint, tmp_path: Path) -> None:

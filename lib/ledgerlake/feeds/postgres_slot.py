@@ -75,7 +75,8 @@ class PostgresSlotFeed(Feed):
             begins = _verify(database, request, options)
             reader = SlotReader({t.resource: _landing(request, options, t) for t in request.tables})
             new = [k for k in reader.landings.values() if not k.landed_until]
-            land_snapshot(database, new if options.initial == "snapshot" else [], begins, options.snapshot_wait_s)
+            if options.initial == "snapshot":
+                land_snapshot(database, options.publication, new, begins, options.snapshot_wait_s)
             until = database.flushed()
             peeked = database.peek(options.slot, options.publication, until, options.changes_max)
             reader.take_all(decode(data) for data in peeked)

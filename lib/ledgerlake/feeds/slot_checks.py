@@ -67,13 +67,18 @@ def verify_table(session: SlotSession, publication: str, table: Table) -> None:
     identity = session.identity(table.resource)
     if identity is None:
         raise SourceError(f"{table.resource} does not exist in the database", where=where, then="correct `resource`")
-    published = session.published_columns(publication, table.resource)
+    published = session.published(publication, table.resource)
     if published is None:
         raise SourceError(
             f"the publication {publication!r} lacks {table.resource}", where=where,
             then=f"ALTER PUBLICATION {publication} ADD TABLE {table.resource}",
         )  # fmt: skip
-    hidden = sorted({c.source_name for c in table.columns} - published)
+    if published.filtered:
+        raise SourceError(
+            f"the publication {publication!r} filters the rows of {table.resource}", where=where,
+            then="publish the table without WHERE; filter in a mart",
+        )  # fmt: skip
+    hidden = sorted({c.source_name for c in table.columns} - {name for name, _, _ in published.columns})
     if hidden:
         raise SourceError(f"the publication leaves out the columns {hidden}", where=where, then="publish them")
     _verify_identity(identity, table)

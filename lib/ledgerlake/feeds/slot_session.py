@@ -25,9 +25,11 @@ _SLOT = (
     " FROM pg_replication_slots WHERE slot_name = %s"
 )
 _PUBLICATION = "SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE pubname = %s"
-_PUBLISHED = (
-    "SELECT attnames::text[] FROM pg_publication_tables WHERE pubname = %s AND schemaname || '.' || tablename = %s"
-)
+# As JSON, because column lists and row filters came with PostgreSQL 15 only.
+_PUBLISHED = """
+SELECT (SELECT array_agg(x) FROM jsonb_array_elements_text(to_jsonb(t) -> 'attnames') x), to_jsonb(t) ->> 'rowfilter'
+FROM pg_publication_tables t WHERE pubname = %s AND schemaname || '.' || tablename = %s
+"""
 _IDENTITY = """
 SELECT c.relreplident::text, coalesce((
     SELECT array_agg(a.attname::text) FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
@@ -72,6 +74,14 @@ class Identity:
     columns: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Published:
+    """What a publication sends of a table: columns (name, type OID, modifier), all rows or some."""
+
+    columns: tuple[tuple[str, int, int], ...]
+    filtered: bool
+
+
 class SlotSession:
     """A connection to the database, for the length of one step."""
 
@@ -92,10 +102,14 @@ class SlotSession:
         row = self._row(_PUBLICATION, publication)
         return bool(row[0]) if row else None
 
-    def published_columns(self, publication: str, resource: str) -> set[str] | None:
-        """Return a table's published columns, None where the publication lacks the table."""
+    def published(self, publication: str, resource: str) -> Published | None:
+        """Return what the publication sends of a table, None where it lacks the table."""
         row = self._row(_PUBLISHED, publication, resource)
-        return set(row[0]) if row else None
+        if row is None:
+            return None
+        everything = tuple(self.columns(resource))
+        sent = everything if row[0] is None else tuple(c for c in everything if c[0] in row[0])
+        return Published(sent, filtered=row[1] is not None)
 
     def identity(self, resource: str) -> Identity | None:
         """Return the replica identity of ``schema.table``, None where it does not exist."""

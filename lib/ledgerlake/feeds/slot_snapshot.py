@@ -13,8 +13,10 @@ from ledgerlake.feeds.slot_landing import TableLanding
 from ledgerlake.feeds.slot_session import SlotSession
 
 
-def land_snapshot(database: SlotSession, landings: Sequence[TableLanding], slot_begins: int, wait_s: int) -> None:
-    """Land the present rows of tables that were never landed; ``slot_begins`` is the slot's first LSN.
+def land_snapshot(
+    database: SlotSession, publication: str, landings: Sequence[TableLanding], slot_begins: int, wait_s: int
+) -> None:
+    """Land the published columns of tables that were never landed; ``slot_begins`` is the slot's first LSN.
 
     Raises :class:`TransientError` where transactions still run after ``wait_s``: they may have
     committed below that LSN without being visible yet.
@@ -28,8 +30,9 @@ def land_snapshot(database: SlotSession, landings: Sequence[TableLanding], slot_
         )
     with database.one_snapshot():
         for landing in landings:
-            columns = database.columns(landing.table.resource)
-            landing.relate(columns)
-            names = [name for name, _, _ in columns]
+            published = database.published(publication, landing.table.resource)
+            assert published is not None, "verified before"
+            landing.relate(published.columns)
+            names = [name for name, _, _ in published.columns]
             for row in database.rows(landing.table.resource, names):
                 landing.add_snapshot_row(slot_begins, dict(zip(names, row, strict=True)))

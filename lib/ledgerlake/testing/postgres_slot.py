@@ -29,6 +29,7 @@ HOSTILE: tuple[Hostile, ...] = (
     _sample("publication without the table", "refused", "lacks public.people", "ALTER PUBLICATION lake DROP TABLE people"),
     _sample("publication without deletes", "refused", "leaves out", "ALTER PUBLICATION lake SET (publish = 'insert')"),
     _sample("hidden column", "refused", "['city']", "ALTER PUBLICATION lake SET TABLE people (id, owner)"),
+    _sample("filtered rows", "refused", "filters the rows", "ALTER PUBLICATION lake SET TABLE people WHERE (id > 'b')"),
     _sample("no table", "refused", "does not exist in the database", "DROP TABLE people"),
     _sample("no primary key", "refused", "no replica identity", "ALTER TABLE people DROP CONSTRAINT people_pkey"),
     _sample("no identity", "refused", "no replica identity", "ALTER TABLE people REPLICA IDENTITY NOTHING"),
