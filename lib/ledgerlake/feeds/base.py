@@ -47,7 +47,11 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class Extraction:
-    """What an extraction may use: the world is passed in, nothing is looked up."""
+    """What an extraction may use: the world is passed in, nothing is looked up.
+
+    ``known_keys`` gives the keys of a table's visible rows, None before its first load: for
+    feeds that find deletes by comparison.
+    """
 
     pipeline: str
     source_name: str
@@ -64,6 +68,7 @@ class Extraction:
     open_source: Callable[[str], ObjectStore]
     spark: Callable[[], SparkSession]
     http: Http
+    known_keys: Callable[[str], DataFrame | None]
 
 
 @dataclass(frozen=True)

@@ -3,44 +3,55 @@
 A naive ``updated_at > last`` loses rows that commit late with an older timestamp. So the window
 is closed below the oldest running transaction, and it overlaps the last one by more than the
 longest transaction; the overlap's repetitions are found by their content in bronze.
-Hard deletes are invisible to this feed; see docs/feeds/query.md.
+Hard deletes leave no row behind: they are found by comparing all keys, as often as declared.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
-from ledgerlake.errors import ConfigError, SourceError, TransientError, Where
+from ledgerlake.core.types import spark_type
+from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import write_manifest
-from ledgerlake.feeds.frames import literal
+from ledgerlake.feeds.frames import literal, union_all
+from ledgerlake.feeds.query_database import Database, by_key, by_time, connect, database_errors, quoted
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ports.objects import content_hash
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_OLDEST = (
-    "SELECT count(*) AS running, min(xact_start) AS oldest FROM pg_stat_activity"
-    " WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()"
-)
+_GONE = "_gone:string"
+_TICK = timedelta(microseconds=1)
 
 
 class QuerySource(Options):
-    """How the database is read."""
+    """How the database is read: by how many connections at once, dealt out by key or by time."""
 
     overlap_minutes: int = Field(default=60, ge=0)
     fetch_rows: int = Field(default=10_000, ge=1)
+    partitions: int = Field(default=1, ge=1, le=64)
+    partition_by: Literal["key", "watermark"] = "key"
+
+
+class Deletes(Options):
+    """How often keys are compared, and which share of them may be gone before it looks like an accident."""
+
+    every_days: int = Field(ge=1)
+    max_share: float = Field(default=0.2, gt=0, le=1)
 
 
 class QueryTable(Options):
-    """The column that every write to a row moves forward."""
+    """The column that every write to a row moves forward; whether hard deletes are looked for."""
 
     watermark: str
+    deletes: Deletes | None = None
 
 
 class QueryFeed(Feed):
@@ -70,16 +81,12 @@ class QueryFeed(Feed):
         return [_extract_table(request, t) for t in request.tables if todo[t.table]]
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
-        """Read landed rows; position is the watermark in microseconds."""
-        table = reading.table
-        watermark = QueryTable(**table.feed).watermark
-        return spark.read.parquet(*(f"{reading.lake_uri}/{i.path}" for i in reading.objects)).selectExpr(
-            "substring_index(_metadata.file_path, '/', -5) AS _object",
-            "_metadata.row_index AS _ordinal", "'upsert' AS _op",
-            f"date_format(`{watermark}`, 'yyyyMMddHHmmssSSSSSS') AS _position",
-            "CAST(NULL AS STRING) AS _problem", "CAST(NULL AS STRING) AS _raw",
-            "CAST(NULL AS ARRAY<STRING>) AS _carried", *(f"`{n}`" for n in table.column_names),
-        )  # fmt: skip
+        """Read landed rows and landed deletes; a row's position is its watermark in microseconds."""
+        rows = [i for i in reading.objects if _GONE not in i.layout]
+        gone = [i for i in reading.objects if _GONE in i.layout]
+        frames = [_rows(_scan(spark, reading, rows), reading.table)] if rows else []
+        kinds = dict(frames[0].dtypes) if frames else {c.name: spark_type(c.type) for c in reading.table.columns}
+        return union_all(frames + ([_deletes(_scan(spark, reading, gone), reading.table, kinds)] if gone else []))
 
 
 def window(
@@ -95,73 +102,154 @@ def window(
     return since, until
 
 
+@dataclass(frozen=True)
+class _Pull:
+    """One extraction of one table: rows from ``since`` to ``until``; ``seen_at`` is the server's time before it.
+
+    Nothing that is written after ``seen_at`` is counted as read, even where ``until`` lies in the
+    server's future: the next window begins there.
+    """
+
+    request: Extraction
+    table: Table
+    own: QueryTable
+    options: QuerySource
+    database: Database
+    since: datetime | None
+    until: datetime
+    seen_at: datetime
+
+    @property
+    def reached(self) -> datetime:
+        return min(self.until, self.seen_at)
+
+    @property
+    def folder(self) -> str:
+        log = self.request.logs[self.table.table]
+        place = f"{self.request.run_id}-{log.next_sequence():08d}"
+        return f"landing/{self.request.pipeline}/{self.table.table}/{place}"
+
+
 def _extract_table(request: Extraction, table: Table) -> Manifest:
-    options, own = QuerySource(**request.source.options), QueryTable(**table.feed)
-    url, properties = _connection(request, options)
-    spark = request.spark()
     cursor = request.logs[table.table].latest_cursor()
-    try:
-        running = spark.read.jdbc(url, f"({_OLDEST}) AS o", properties=properties).first()
-        assert running is not None, "an aggregate always gives one row"
-        oldest = running["oldest"].astimezone(UTC) if running["running"] else None
-        since, until = window(
-            cursor.get("until"), request.window_end, oldest, timedelta(minutes=options.overlap_minutes)
-        )
-        folder = (
-            f"landing/{request.pipeline}/{table.table}/{request.run_id}-{request.logs[table.table].next_sequence():08d}"
-        )
-        rows = spark.read.jdbc(url, _query(table, own.watermark, since, until), properties=properties)
-        rows.write.mode("overwrite").parquet(f"{request.lake.uri}/{folder}")
-    except Exception as error:
-        raise _source_error(error, request, table) from error
-    objects = _landed(
-        request, folder, f"{table.resource} {since.isoformat() if since else 'start'}..{until.isoformat()}"
+    with database_errors(request, table):
+        pull = _begin(request, table, cursor.get("until"))
+        objects = _land_rows(pull)
+        compared = cursor.get("compared")
+        if _comparison_is_due(pull, compared):
+            objects += _land_deletes(pull)
+            compared = request.logical_date.isoformat()
+    moved = max(filter(None, [cursor.get("until"), pull.reached.isoformat()]))
+    since = pull.since.isoformat() if pull.since else None
+    return write_manifest(request, table, objects, [], {"until": moved, "since": since, "compared": compared})
+
+
+def _begin(request: Extraction, table: Table, cursor_end: str | None) -> _Pull:
+    options, own = QuerySource(**request.source.options), QueryTable(**table.feed)
+    database = connect(request, options.fetch_rows)
+    seen_at, oldest = database.times()
+    since, until = window(cursor_end, request.window_end, oldest, timedelta(minutes=options.overlap_minutes))
+    return _Pull(request, table, own, options, database, since, until, seen_at)
+
+
+def _land_rows(pull: _Pull) -> list[LandedObject]:
+    rows = pull.database.read(_query(pull.table, pull.own.watermark, pull.since, pull.until), _partitions(pull))
+    rows.write.mode("overwrite").parquet(f"{pull.request.lake.uri}/{pull.folder}")
+    begin = pull.since.isoformat() if pull.since else "start"
+    return _landed(pull.request, pull.folder, f"{pull.table.resource} {begin}..{pull.until.isoformat()}", ())
+
+
+def _partitions(pull: _Pull) -> list[str]:
+    if pull.options.partition_by == "key":
+        return by_key(pull.table.key, pull.options.partitions)
+    mark = pull.table.column(pull.own.watermark)
+    low = pull.since or (pull.database.lowest(pull.table, mark.source_name) if pull.options.partitions > 1 else None)
+    return by_time(mark.name, low, pull.reached, pull.options.partitions)
+
+
+def _comparison_is_due(pull: _Pull, compared: str | None) -> bool:
+    if pull.own.deletes is None:
+        return False
+    days = timedelta(days=pull.own.deletes.every_days)
+    return compared is None or pull.request.logical_date - date.fromisoformat(compared) >= days
+
+
+def _land_deletes(pull: _Pull) -> list[LandedObject]:
+    """Land the keys that the lake shows and the server lacks.
+
+    Their position lies after every row of the window and before every row of the next: a key
+    that comes back has a later watermark. Raises :class:`SourceError` where more keys are gone
+    than the table allows, which is what an emptied or wrong database looks like.
+    """
+    known, table = pull.request.known_keys(pull.table.table), pull.table
+    if known is None or pull.own.deletes is None:
+        return []
+    position = literal(f"{pull.reached - _TICK:%Y%m%d%H%M%S%f}d")
+    folder = f"{pull.folder}-gone"
+    missing = known.join(_server_keys(pull), list(table.key), "left_anti")
+    kept = [f"`{k}`" for k in table.key]
+    missing.selectExpr(*kept, f"{position} AS _at").coalesce(1).write.mode("overwrite").parquet(
+        f"{pull.request.lake.uri}/{folder}"
     )
-    moved = max(filter(None, [cursor.get("until"), until.isoformat()]))
-    return write_manifest(request, table, objects, [], {"until": moved, "since": since.isoformat() if since else None})
+    gone = pull.database.spark.read.parquet(f"{pull.request.lake.uri}/{folder}").count()
+    if not gone:
+        return []
+    total = known.count()
+    if gone > total * pull.own.deletes.max_share:
+        raise SourceError(
+            f"{gone:,} of {total:,} keys are gone from {table.resource}: more than `deletes.max_share` allows",
+            where=Where(table=table.table),
+            then="check the connection and the table; raise max_share for one run if the deletes are meant",
+        )
+    return _landed(pull.request, folder, f"{table.resource} keys gone {pull.reached.isoformat()}", (_GONE,))
+
+
+def _server_keys(pull: _Pull) -> DataFrame:
+    keys = [pull.table.column(k) for k in pull.table.key]
+    selected = ", ".join(f"{quoted(c.source_name)} AS {quoted(c.name)}" for c in keys)
+    parts = by_key(pull.table.key, pull.options.partitions)
+    found = pull.database.read(f"SELECT {selected} FROM {pull.table.resource}", parts)
+    return found.selectExpr(*(f"CAST(`{c.name}` AS {spark_type(c.type)}) AS `{c.name}`" for c in keys))
 
 
 def _query(table: Table, watermark: str, since: datetime | None, until: datetime) -> str:
-    columns = ", ".join(f'"{c.source_name}" AS "{c.name}"' for c in table.columns)
-    mark = table.column(watermark).source_name
-    lower = f" AND \"{mark}\" >= '{since.isoformat()}'" if since else ""
-    return f"(SELECT {columns} FROM {table.resource} WHERE \"{mark}\" < '{until.isoformat()}'{lower}) AS w"
+    columns = ", ".join(f"{quoted(c.source_name)} AS {quoted(c.name)}" for c in table.columns)
+    mark = quoted(table.column(watermark).source_name)
+    lower = f" AND {mark} >= '{since.isoformat()}'" if since else ""
+    return f"SELECT {columns} FROM {table.resource} WHERE {mark} < '{until.isoformat()}'{lower}"
 
 
-def _connection(request: Extraction, options: QuerySource) -> tuple[str, dict[str, str]]:
-    declared = request.environment.connections.get(request.source.connection or "")
-    if declared is None:
-        raise ConfigError(
-            f"the environment has no connection {request.source.connection!r}",
-            then=f"add `connections: {{{request.source.connection}: {{jdbc_url: env:…}}}}`",
-        )
-    known = {k: request.secrets.resolve(v) for k, v in declared.items()}
-    return known.pop("jdbc_url"), {"driver": "org.postgresql.Driver", "fetchsize": str(options.fetch_rows)} | known
-
-
-def _landed(request: Extraction, folder: str, query_window: str) -> list[LandedObject]:
-    """Return the landed files of a window; at the source they are named by the query's window."""
+def _landed(request: Extraction, folder: str, name: str, layout: tuple[str, ...]) -> list[LandedObject]:
+    """Return the landed files of a query; at the source they are named by what was asked."""
     found = [i for i in request.lake.list(folder + "/") if i.path.endswith(".parquet")]
     return [
         LandedObject(
-            i.path, f"{query_window} #{n}", content_hash(request.lake.read(i.path)), i.size_bytes, request.clock.now()
+            i.path, f"{name} #{n}", content_hash(request.lake.read(i.path)), i.size_bytes, request.clock.now(), layout
         )
         for n, i in enumerate(found)
     ]
 
 
-def _source_error(error: Exception, request: Extraction, table: Table) -> Exception:
-    """Classify a database error without printing it: driver messages can hold values."""
-    text = str(error)
-    where = Where(table=table.table)
-    if "Connection" in text or "terminating" in text or "I/O error" in text:
-        return TransientError(
-            f"the database behind source {request.source_name!r} cannot be reached",
-            where=where,
-            then="check that it runs and that the network path is open, then run again",
-        )
-    return SourceError(
-        f"the query on {table.resource} was refused",
-        where=where,
-        then=f"check that these columns exist: {', '.join(literal(c.source_name) for c in table.columns)}",
+def _scan(spark: SparkSession, reading: Reading, objects: list[LandedObject]) -> DataFrame:
+    return spark.read.parquet(*(f"{reading.lake_uri}/{i.path}" for i in objects)).selectExpr(
+        "*", "substring_index(_metadata.file_path, '/', -5) AS _object", "_metadata.row_index AS _ordinal"
     )
+
+
+def _rows(frame: DataFrame, table: Table) -> DataFrame:
+    watermark = QueryTable(**table.feed).watermark
+    position = f"date_format(`{watermark}`, 'yyyyMMddHHmmssSSSSSS')"
+    return frame.selectExpr(*_frame("upsert", position), *(f"`{n}`" for n in table.column_names))
+
+
+def _deletes(frame: DataFrame, table: Table, kinds: dict[str, Any]) -> DataFrame:
+    """Return landed keys as deletes, in the types that the window's rows have."""
+    values = [f"CAST({f'`{n}`' if n in table.key else 'NULL'} AS {kinds[n]}) AS `{n}`" for n in table.column_names]
+    return frame.selectExpr(*_frame("delete", "_at"), *values)
+
+
+def _frame(op: str, position: str) -> list[str]:
+    return [
+        "_object", "_ordinal", f"'{op}' AS _op", f"{position} AS _position", "CAST(NULL AS STRING) AS _problem",
+        "CAST(NULL AS STRING) AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried",
+    ]  # fmt: skip

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 
+from ledgerlake.core.change import DELETED
 from ledgerlake.errors import LedgerlakeError
 from ledgerlake.feeds.base import Extraction, Feed
 from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.landing.manifest import Manifest
 from ledgerlake.ops.progress import Progress
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
 def window_end(day: date) -> datetime:
@@ -38,7 +43,16 @@ def request_for(workspace: Workspace, source_name: str, run_id: str, day: date) 
         open_source=workspace.open_location,
         spark=workspace.spark,
         http=workspace.http,
+        known_keys=lambda name: visible_keys(workspace, name),
     )
+
+
+def visible_keys(workspace: Workspace, name: str) -> DataFrame | None:
+    """Return the keys of a table's visible rows, None before its first load."""
+    path, table = workspace.paths.silver(name), workspace.pipeline.tables[name]
+    if workspace.storage.version(path) < 0:
+        return None
+    return workspace.spark().read.format("delta").load(path).where(f"NOT {DELETED}").select(*table.key)
 
 
 @dataclass(frozen=True)
