@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgerlake.errors import SourceError
-from ledgerlake.feeds import dms, event_export, query
+from ledgerlake.feeds import dms, event_export, query, tabular
 
 EUROPE_LATE = datetime(2026, 3, 2, tzinfo=UTC)
 CSV = dms.DmsSource()
@@ -81,10 +81,10 @@ def test_a_csv_layout_is_its_header_or_the_declared_order() -> None:
 def test_a_parquet_layout_is_its_footer_and_a_cut_file_has_none() -> None:
     body = as_parquet(id=["1"], count=[1])
 
-    assert dms.probe_parquet("f.parquet", body) == ("id:string", "count:bigint")
+    assert tabular.parquet_layout("f.parquet", body) == ("id:string", "count:bigint")
     for cut in (b"", body[:-10], body[:20]):
         with pytest.raises(SourceError):
-            dms.probe_parquet("f.parquet", cut)
+            tabular.parquet_layout("f.parquet", cut)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_parquet_layout_is_its_footer_and_a_cut_file_has_none() -> None:
     ],
 )
 def test_arrow_types_have_their_spark_names(arrow: pa.DataType, spark: str) -> None:
-    assert dms.arrow_type_name(str(arrow)) == spark
+    assert tabular.arrow_type_name(str(arrow)) == spark
 
 
 def test_event_files_are_ordered_by_partition_and_offset() -> None:

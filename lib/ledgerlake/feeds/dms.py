@@ -9,8 +9,6 @@ target", and FEEDS notes kept in docs/feeds.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from datetime import date
 from pathlib import PurePosixPath
@@ -21,7 +19,8 @@ from ledgerlake.core.types import spark_type
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import ONE_FILE_PER_TASK, objects_sql, union_all
+from ledgerlake.feeds.frames import objects_sql
+from ledgerlake.feeds.tabular import by_layout, csv_columns, names_of, parquet_layout, scan_csv, scan_parquet
 from ledgerlake.landing.manifest import LandedObject
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class DmsFeed(FileFeed):
         options, own = DmsSource(**source.options), DmsTable(**table.feed)
 
         def probe(name: str, body: bytes) -> tuple[str, ...]:
-            layout = probe_parquet(name, body) if options.format == "parquet" else probe_csv(name, body, options, own)
+            layout = parquet_layout(name, body) if options.format == "parquet" else probe_csv(name, body, options, own)
             _verify_layout(name, layout, options, table)
             return layout
 
@@ -83,15 +82,7 @@ class DmsFeed(FileFeed):
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Read each group of files with one layout, then union; one scan in all."""
-        groups: dict[tuple[str, ...], list[LandedObject]] = {}
-        for item in reading.objects:
-            groups.setdefault(item.layout, []).append(item)
-        return union_all(
-            [
-                _read_group(spark, reading, layout, items, as_text=len(groups) > 1)
-                for layout, items in sorted(groups.items())
-            ]
-        )
+        return by_layout(reading, lambda layout, items: _read_group(spark, reading, layout, items))
 
 
 def file_date(name: str) -> date | None:
@@ -108,55 +99,13 @@ def file_order(name: str) -> str:
 
 
 def probe_csv(name: str, body: bytes, options: DmsSource, own: DmsTable) -> tuple[str, ...]:
-    """Check a CSV file's frame (not empty, whole, header as declared) and return its layout."""
-    if not body:
-        raise SourceError("the file is empty", where=Where(file=name))
-    if not body.endswith(b"\n"):
-        raise SourceError("the file ends in the middle of a line (truncated)", where=Where(file=name))
-    try:
-        first = next(csv.reader(io.StringIO(body[:65536].decode("utf-8", errors="ignore"))))
-    except (csv.Error, StopIteration) as error:
-        raise SourceError("the first line is not CSV", where=Where(file=name)) from error
-    if options.header:
-        columns = first
-    else:
-        columns = [options.op_column, *own.column_order]
-        if first[: len(columns)] == columns:
-            raise SourceError("the file has a header where none is declared", where=Where(file=name))
-        if len(first) != len(columns):
-            raise SourceError(f"{len(first)} columns where {len(columns)} are declared", where=Where(file=name))
-    return tuple(f"{c}:string" for c in columns)
-
-
-def probe_parquet(name: str, body: bytes) -> tuple[str, ...]:
-    """Read a Parquet footer and return its layout; a truncated file has none and is refused."""
-    import pyarrow.parquet as parquet
-    from pyarrow import ArrowInvalid, BufferReader
-
-    if not body:
-        raise SourceError("the file is empty", where=Where(file=name))
-    try:
-        schema = parquet.read_schema(BufferReader(body))
-    except (ArrowInvalid, OSError) as error:
-        raise SourceError("not a whole Parquet file (truncated?)", where=Where(file=name)) from error
-    return tuple(f"{f.name}:{arrow_type_name(str(f.type))}" for f in schema)
-
-
-def arrow_type_name(name: str) -> str:
-    """Return the Spark name of an Arrow type as DMS and Spark write them."""
-    if name.startswith("decimal128("):
-        return name.replace("decimal128", "decimal").replace(" ", "")
-    if name.startswith("timestamp"):
-        return "timestamp"
-    known = {"int64": "bigint", "int32": "int", "int16": "smallint", "bool": "boolean", "date32[day]": "date"}
-    return known.get(name, {"large_string": "string"}.get(name, name))
+    """Check a CSV file's frame and return its layout: every column is text."""
+    declared = (options.op_column, *own.column_order)
+    return tuple(f"{c}:string" for c in csv_columns(name, body, header=options.header, declared=declared))
 
 
 def _verify_layout(name: str, layout: tuple[str, ...], options: DmsSource, table: Table) -> None:
-    names = [entry.split(":", 1)[0] for entry in layout]
-    doubled = {n for n in names if names.count(n) > 1}
-    if doubled:
-        raise SourceError(f"the columns {sorted(doubled)} stand twice", where=Where(file=name, table=table.table))
+    names = names_of(layout)
     wanted = [options.op_column, options.timestamp_column, options.sequence_column]
     for column in filter(None, wanted):
         if column not in names and not (column == options.op_column and _LOAD.search(name)):
@@ -171,38 +120,16 @@ def _verify_layout(name: str, layout: tuple[str, ...], options: DmsSource, table
                 )
 
 
-def _read_group(
-    spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject], *, as_text: bool
-) -> DataFrame:
-    options = DmsSource(**reading.source_options)
-    names = [entry.split(":", 1)[0] for entry in layout]
-    rows = _scan(spark, reading, options, names, items)
-    orders = {i.path: file_order(i.source_name) for i in items}
-    objects = spark.sql(objects_sql(orders))
-    joined = rows.join(objects.hint("broadcast"), "_object")
-    changes = _changes(joined, reading.table, options, names)
-    if not as_text:
-        return changes
-    # Files of one batch may type a column differently; as text they meet, and the contract types them.
-    own = set(reading.table.column_names)
-    return changes.selectExpr(*(f"CAST(`{n}` AS STRING) AS `{n}`" if n in own else f"`{n}`" for n in changes.columns))
-
-
-def _scan(
-    spark: SparkSession, reading: Reading, options: DmsSource, names: list[str], items: list[LandedObject]
-) -> DataFrame:
-    paths = [f"{reading.lake_uri}/{i.path}" for i in items]
-    place = "substring_index(_metadata.file_path, '/', -5) AS _object"
-    if options.format == "parquet":
-        return spark.read.parquet(*paths).selectExpr(
-            "*", place, "_metadata.row_index AS _ordinal", "CAST(NULL AS STRING) AS _broken"
-        )
-    schema = ", ".join(f"`{n}` STRING" for n in names) + ", _broken STRING"
-    frame = spark.read.csv(
-        paths, schema=schema, header=options.header, mode="PERMISSIVE", enforceSchema=True,
-        columnNameOfCorruptRecord="_broken", multiLine=True, escape='"', emptyValue="", nullValue="",
-    )  # fmt: skip
-    return frame.selectExpr("*", place, ONE_FILE_PER_TASK)
+def _read_group(spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
+    options, names = DmsSource(**reading.source_options), names_of(layout)
+    parquet = options.format == "parquet"
+    rows = (
+        scan_parquet(spark, reading, items)
+        if parquet
+        else scan_csv(spark, reading, names, items, header=options.header)
+    )
+    objects = spark.sql(objects_sql({i.path: file_order(i.source_name) for i in items}))
+    return _changes(rows.join(objects.hint("broadcast"), "_object"), reading.table, options, names)
 
 
 def _changes(rows: DataFrame, table: Table, options: DmsSource, names: list[str]) -> DataFrame:

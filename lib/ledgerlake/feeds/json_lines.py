@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from ledgerlake.errors import SourceError, Where
 
 
-def lines_in(name: str, body: bytes) -> list[bytes]:
-    """Return the lines of an object of JSON lines that are not blank.
+def content(name: str, body: bytes) -> Iterator[bytes]:
+    """Yield the text of an object of JSON lines, decompressed piece by piece.
 
     Raises :class:`SourceError` for an empty object, a broken or cut gzip stream, gzip under
-    another name, Avro and Confluent wire format, and a last line that breaks off.
+    another name, Avro and Confluent wire format.
     """
     if not body:
         raise SourceError("the file is empty", where=Where(file=name))
@@ -21,12 +21,28 @@ def lines_in(name: str, body: bytes) -> list[bytes]:
     if body[:1] == b"\x00":
         raise SourceError("Confluent wire format where JSON lines are declared", where=Where(file=name))
     if name.endswith(".gz"):
-        body = b"".join(_gunzipped(name, body))
+        yield from _gunzipped(name, body)
     elif body[:2] == b"\x1f\x8b":  # readers tell gzip by the name alone, and would see rubbish
         raise SourceError("gzip content under a name without .gz", where=Where(file=name))
-    if not body.endswith(b"\n") and not body.rstrip().endswith(b"}"):
+    else:
+        yield body
+
+
+def verify(name: str, body: bytes) -> None:
+    """Raise :class:`SourceError` where :func:`content` would; keeps nothing in memory."""
+    for _ in content(name, body):
+        pass
+
+
+def lines_in(name: str, body: bytes) -> list[bytes]:
+    """Return the lines of an object of JSON lines that are not blank.
+
+    Raises :class:`SourceError` as :func:`content` does, and for a last line that breaks off.
+    """
+    text = b"".join(content(name, body))
+    if not text.endswith(b"\n") and not text.rstrip().endswith(b"}"):
         raise SourceError("the file ends in the middle of a line (truncated)", where=Where(file=name))
-    return [line for line in body.split(b"\n") if line.strip()]
+    return [line for line in text.split(b"\n") if line.strip()]
 
 
 def _gunzipped(name: str, body: bytes) -> Iterator[bytes]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import zlib
 from datetime import date
 from pathlib import PurePosixPath
 
 from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.json_lines import verify
 
 _NAME = re.compile(r"^(?P<topic>.+)\+(?P<partition>\d+)\+(?P<offset>\d+)\.")
 _DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})")
@@ -40,27 +40,5 @@ def _parts(name: str) -> re.Match[str]:
 def probe(name: str, body: bytes) -> tuple[str, ...]:
     """Refuse names outside the layout, empty files, broken gzip and Avro; lines have no layout."""
     file_order(name)
-    if not body:
-        raise SourceError("the file is empty", where=Where(file=name))
-    if body[:4] == b"Obj\x01":
-        raise SourceError("an Avro container where JSON lines are declared", where=Where(file=name))
-    if body[:1] == b"\x00":
-        raise SourceError("Confluent wire format where JSON lines are declared", where=Where(file=name))
-    if name.endswith(".gz"):
-        _verify_gzip(name, body)
-    elif body[:2] == b"\x1f\x8b":  # readers tell gzip by the name alone, and would see rubbish
-        raise SourceError("gzip content under a name without .gz", where=Where(file=name))
+    verify(name, body)
     return ()
-
-
-def _verify_gzip(name: str, body: bytes) -> None:
-    rest = body
-    try:
-        while rest:
-            stream = zlib.decompressobj(wbits=31)
-            stream.decompress(rest)
-            if not stream.eof:
-                raise SourceError("the gzip stream is cut short (truncated)", where=Where(file=name))
-            rest = stream.unused_data
-    except zlib.error as error:
-        raise SourceError("not a gzip stream", where=Where(file=name)) from error
