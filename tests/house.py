@@ -204,10 +204,9 @@ def lines(*events: Mapping[str, Any]) -> str:
 
 
 def rows_of(frame: DataFrame) -> list[tuple[Any, ...]]:
-    """Return a frame's rows as sorted tuples, decimals and dates by their text."""
-    return sorted(
-        tuple(None if v is None else v if isinstance(v, int) else str(v) for v in row) for row in frame.collect()
-    )
+    """Return a frame's rows as sorted tuples, nulls last, decimals and dates by their text."""
+    rows = [tuple(None if v is None else v if isinstance(v, int) else str(v) for v in row) for row in frame.collect()]
+    return sorted(rows, key=lambda row: [(v is None, 0 if v is None else v) for v in row])
 
 
 def _write(path: Path, text: str) -> None:

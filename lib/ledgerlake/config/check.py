@@ -66,6 +66,7 @@ def _check_table(pipeline: Pipeline, table: Table, document: Document) -> Iterat
             )
     for index, column in enumerate(table.columns):
         yield from _check_column(pipeline, table, column, document, index)
+    yield from _check_history(pipeline, table, document)
     yield from _check_feed(pipeline, table, document)
     if table.suite:
         yield from _suite_findings(pipeline, table.suite, set(names))
@@ -159,11 +160,29 @@ def _suite_findings(pipeline: Pipeline, name: str, columns: set[str]) -> Iterato
         yield error
 
 
+def _check_history(pipeline: Pipeline, table: Table, document: Document) -> Iterator[ConfigError]:
+    if table.history is None:
+        return
+    name, where = table.history.effective, document.where("history")
+    if f"{table.table}_history" in pipeline.tables:
+        yield ConfigError(f"the name {table.table}_history is taken", where=where, then="rename that table")
+    if name is None:
+        return
+    if name not in table.column_names or table.column(name).nullable:
+        yield ConfigError(
+            f"the effective column {name!r} must be declared `nullable: false`", where=where, then="declare it"
+        )
+    elif table.column(name).type not in ("timestamp", "date"):
+        yield ConfigError(f"the effective column {name!r} is no time", where=where, then="use a timestamp or a date")
+    elif table.changes == "partial":
+        yield ConfigError("effective history needs whole rows", where=where, then="keep history by position")
+
+
 def _check_cycles(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:
     known = {m.mart for m in pipeline.spec.marts}
     for index, mart in enumerate(pipeline.spec.marts):
         for number, item in enumerate(mart.inputs):
-            if item.name not in (known if item.mart else pipeline.tables):
+            if item.name not in (known if item.mart else pipeline.readable):
                 yield ConfigError(
                     f"unknown input {item.name!r}",
                     where=document.where("marts", index, "inputs", number),
@@ -189,7 +208,7 @@ def _reference(pipeline: Pipeline, child: str, parent: str) -> Where:
 
 
 def _check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:
-    schema: dict[str, dict[str, str]] = {t.table: _silver_schema(t) for t in pipeline.tables.values()}
+    schema: dict[str, dict[str, str]] = {name: _silver_schema(name, t) for name, t in pipeline.readable.items()}
     by_name = {m.mart: (n, m) for n, m in enumerate(pipeline.spec.marts)}
     for name in TopologicalSorter(mart_graph(pipeline)).static_order():
         index, mart = by_name[name]
@@ -199,8 +218,9 @@ def _check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError
             return  # marts built on this one would only repeat the finding
 
 
-def _silver_schema(table: Table) -> dict[str, str]:
-    return {c.name: spark_type(c.type) for c in table.columns} | dict.fromkeys(PUBLISHED_META, "string")
+def _silver_schema(name: str, table: Table) -> dict[str, str]:
+    bounds = dict.fromkeys(("_valid_from", "_valid_to", "_current"), "string") if name != table.table else {}
+    return {c.name: spark_type(c.type) for c in table.columns} | dict.fromkeys(PUBLISHED_META, "string") | bounds
 
 
 def _check_mart(

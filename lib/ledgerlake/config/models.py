@@ -80,6 +80,16 @@ class Snapshot(Model):
     shrink_max: float = Field(default=0.5, ge=0, le=1)
 
 
+class History(Model):
+    """Keep every version of each row in ``<table>_history``.
+
+    Versions follow each other by the feed's position, or by the ``effective`` column: since when
+    a row holds at the source, so that a correction of the past is inserted where it belongs.
+    """
+
+    effective: Name | None = None
+
+
 class Table(Model):
     """One silver table: where it comes from, its key, its contract.
 
@@ -96,6 +106,7 @@ class Table(Model):
     keys_can_change: bool = False
     on_new_column: Literal["add", "ignore", "refuse"] = "add"
     snapshot: Snapshot | None = None
+    history: History | None = None
     suite: str | None = None
     feed: dict[str, Any] = Field(default_factory=dict)
 
@@ -204,6 +215,12 @@ class Pipeline(Model):
     def name(self) -> str:
         """Return the pipeline's name."""
         return self.spec.pipeline
+
+    @cached_property
+    def readable(self) -> dict[str, Table]:
+        """Return what marts may read of silver: each table, and the histories under ``<table>_history``."""
+        histories = {f"{t.table}_history": t for t in self.tables.values() if t.history}
+        return self.tables | histories
 
     def mart(self, name: str) -> Mart:
         """Return the mart called ``name``; KeyError where there is none."""

@@ -18,13 +18,14 @@ from ledgerlake.core import change as c
 from ledgerlake.core.accounting import Counts
 from ledgerlake.errors import Where
 from ledgerlake.feeds.frames import literal, reading_session
-from ledgerlake.lake import native, quarantine, silver, snapshots, stage
+from ledgerlake.lake import history, native, quarantine, silver, snapshots, stage
 from ledgerlake.lake.commits import marked
 from ledgerlake.lake.tables import (
     BRONZE_PROPERTIES,
     SILVER_PROPERTIES,
     Commit,
     bronze_fields,
+    history_fields,
     silver_fields,
 )
 from ledgerlake.lake.workspace import Workspace
@@ -68,6 +69,8 @@ class BatchLoader:
         done = self._w.storage.commit_of(self._w.paths.bronze(table.table), batch.batch_id)
         facts = done.note["facts"] if done else self._to_bronze(batch)
         applied, silver_version = self._to_silver(batch, facts)
+        if table.history and facts["accepted"]:
+            self._to_history(batch)
         counts = Counts(
             read=facts["read"], applied=applied, superseded=facts["accepted"] - applied,
             duplicate=facts["duplicate"], quarantined=facts["refused"] + facts["held"], held=facts["held"],
@@ -80,7 +83,11 @@ class BatchLoader:
         storage, paths = self._w.storage, self._w.paths
         storage.create(paths.bronze(table.table), bronze_fields(table), BRONZE_PROPERTIES)
         storage.create(paths.silver(table.table), silver_fields(table), SILVER_PROPERTIES)
-        for uri in (paths.bronze(table.table), paths.silver(table.table)):
+        written = [paths.bronze(table.table), paths.silver(table.table)]
+        if table.history:
+            storage.create(paths.history(table.table), history_fields(table), SILVER_PROPERTIES)
+            written.append(paths.history(table.table))
+        for uri in written:
             storage.add_columns(uri, table.columns)
 
     def _to_bronze(self, batch: Batch) -> dict[str, Any]:
@@ -207,6 +214,24 @@ class BatchLoader:
         statement = silver.merge_sql(batch.table, path, "folded", keys)
         with marked(session, f"{batch.batch_id}-silver", note):
             session.sql(statement)
+
+    def _to_history(self, batch: Batch) -> None:
+        """Derive the versions of every key that the batch touched again; all keys after a truncate."""
+        path, table = self._w.paths.history(batch.table.table), batch.table
+        if self._w.storage.commit_of(path, batch.batch_id):
+            return
+        session = self._w.spark().newSession()
+        bronze = session.read.format("delta").load(self._w.paths.bronze(table.table))
+        standing = session.read.format("delta").load(path)
+        mine = bronze.where(f"{c.BATCH_ID} = {literal(batch.batch_id)}")
+        truncates = bronze.where("_op = 'truncate'").select(c.POSITION)
+        if mine.where("_op = 'truncate'").isEmpty():
+            keys = mine.select(*table.key).distinct().hint("broadcast")
+            bronze, standing = (f.join(keys, list(table.key), "left_semi") for f in (bronze, standing))
+        derived = history.versions(bronze, truncates, table)
+        history.revised(derived, standing, table).createOrReplaceTempView("revised")
+        with marked(session, f"{batch.batch_id}-history", {"batch_id": batch.batch_id, "run_id": self._run_id}):
+            session.sql(history.merge_sql(table, path, "revised"))
 
     def _record(
         self, batch: Batch, counts: Counts, facts: dict[str, Any], silver_version: int, milliseconds: int

@@ -95,8 +95,8 @@ class MartBuilder:
             .option("startingVersion", self._since[table] + 1).option("endingVersion", self._inputs[table])
             .load(self._w.paths.silver(table))
         )  # fmt: skip
-        declared = self._w.table(table)
-        return _values(_net(feed, declared) if declared.snapshot else feed, expression)
+        declared = self._w.pipeline.tables.get(table)  # a history has no snapshots of its own
+        return _values(_net(feed, declared) if declared and declared.snapshot else feed, expression)
 
     def _derived(self, upstream: Candidate, expression: str) -> set[str | None]:
         """Return the partition values that an upstream mart's rebuilt partitions stand for."""
@@ -251,7 +251,8 @@ def partition_predicate(column: str, kind: str, values: tuple[str, ...]) -> str:
 
 
 def silver_rows(session: SparkSession, workspace: Workspace, table: str, version: int) -> DataFrame:
-    """Return the visible rows of a silver table at a version: contract columns and origin."""
+    """Return the visible rows of a silver table (or all of a history) at a version: contract columns and origin."""
     frame = session.read.format("delta").option("versionAsOf", version).load(workspace.paths.silver(table))
     hidden = {c.DELETED, c.BASE_POSITION, c.DELETE_POSITION, c.COLUMN_POSITIONS}
-    return frame.where(f"NOT {c.DELETED}").select(*(n for n in frame.columns if n not in hidden))
+    visible = frame.where(f"NOT {c.DELETED}") if c.DELETED in frame.columns else frame
+    return visible.select(*(n for n in frame.columns if n not in hidden))

@@ -20,6 +20,10 @@ class LakePaths:
         """Return the table's current state."""
         return f"{self.root}/silver/{self.pipeline}/{table}"
 
+    def history(self, table: str) -> str:
+        """Return the table's versions, beside its current state."""
+        return self.silver(f"{table}_history")
+
     def mart(self, mart: str) -> str:
         """Return the mart, all candidates included; readers go through publications."""
         return f"{self.root}/marts/{self.pipeline}/{mart}"

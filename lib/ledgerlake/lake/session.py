@@ -24,6 +24,9 @@ _ALWAYS = {
     "spark.databricks.delta.merge.materializeSource": "none",  # sources are immutable bronze slices
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # Dates before 1582 are written as they are: one calendar, the proleptic Gregorian one, everywhere.
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.scheduler.mode": "FAIR",
 }
 _LOCAL = {

@@ -184,3 +184,13 @@ def silver_fields(table: Table) -> list[Field]:
         Field(c.COLUMN_POSITIONS, MapType(PrimitiveType("string"), PrimitiveType("string"), value_contains_null=True)),
     ]  # fmt: skip
     return keys + own + origin_fields() + rest + (partial if table.changes == "partial" else [])
+
+
+def history_fields(table: Table) -> list[Field]:
+    """Return the schema of a history table: versions with their bounds, and the origin of each."""
+    from deltalake.schema import PrimitiveType
+
+    effective = table.history.effective if table.history else None
+    bound = value_field(table.column(effective)).type if effective else PrimitiveType("string")
+    own = [Field("_valid_from", bound), Field("_valid_to", bound), Field("_current", PrimitiveType("boolean"))]
+    return [value_field(col) for col in table.columns] + origin_fields() + own

@@ -100,7 +100,12 @@ def _parts(request: Extraction, feed: Feed) -> list[Extraction]:
     return [request] if feed.tables_together else [replace(request, tables=(t,)) for t in request.tables]
 
 
-def confirm(workspace: Workspace, run_id: str, day: date, loaded: Callable[[Manifest], bool]) -> None:
-    """Tell each source what is safely in bronze."""
+def confirm(workspace: Workspace, run_id: str, day: date, loaded: Callable[[Manifest], bool]) -> list[Failure]:
+    """Tell each source what is safely in bronze; return the sources that could not be told."""
+    failures = []
     for name, source in workspace.pipeline.spec.sources.items():
-        FEEDS[source.feed].confirm(request_for(workspace, name, run_id, day), loaded)
+        try:
+            FEEDS[source.feed].confirm(request_for(workspace, name, run_id, day), loaded)
+        except LedgerlakeError as error:
+            failures.append(Failure(name, error))
+    return failures

@@ -69,6 +69,7 @@ def plan(workspace: Workspace, day: date) -> Plan:
             )
         )  # fmt: skip
     moved = {t.table for t in tables if t.to_land or t.to_load or t.unpublished}
+    moved |= {name for name, table in workspace.pipeline.readable.items() if table.table in moved}
     return Plan(workspace.pipeline.name, day, tuple(tables), _mart_plans(workspace, moved, bool(last)))
 
 

@@ -73,12 +73,14 @@ def _with_leases(workspace: Workspace, day: date, publish: Publish, progress: Pr
 
 
 def _run_stages(workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport) -> None:
-    confirm(workspace, report.run_id, day, lambda m: is_loaded(workspace, m))  # a killed run may not have
+    report.failures += confirm(
+        workspace, report.run_id, day, lambda m: is_loaded(workspace, m)
+    )  # a killed run may not have
     report.failures += extract(workspace, report.run_id, day, progress)
     loader = Loader(workspace, report.run_id, report.started_at, day, progress)
     report.batches = loader.records
     report.failures += loader.load_all()
-    confirm(workspace, report.run_id, day, lambda m: is_loaded(workspace, m))
+    report.failures += confirm(workspace, report.run_id, day, lambda m: is_loaded(workspace, m))
     report.failures += loader.release_all()
     if report.failures:
         raise _stopped(report.failures)

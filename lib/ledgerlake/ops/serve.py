@@ -159,7 +159,9 @@ class Server:
     def _is_personal(self, owner: Table | Mart, column: str) -> bool:
         """Say whether a key column may be personal: in the table, or in any input of the mart."""
         tables = (
-            [owner] if isinstance(owner, Table) else [self._w.pipeline.tables[i.table] for i in owner.inputs if i.table]
+            [owner]
+            if isinstance(owner, Table)
+            else [self._w.pipeline.readable[i.table] for i in owner.inputs if i.table]
         )
         return any(k.name == column and k.pii != "none" for t in tables for k in t.columns)
 
@@ -249,8 +251,8 @@ def _published_type(mart: Mart, column: str, spark_name: str) -> str:
 
 
 def silver_versions(workspace: Workspace) -> dict[str, int]:
-    """Return the current Delta version of each silver table, -1 where it does not exist yet."""
-    return {t: workspace.storage.version(workspace.paths.silver(t)) for t in workspace.pipeline.tables}
+    """Return the current Delta version of each silver table and history, -1 where it does not exist yet."""
+    return {t: workspace.storage.version(workspace.paths.silver(t)) for t in workspace.pipeline.readable}
 
 
 def decoded(record: dict[str, Any] | None) -> dict[str, Any] | None:
