@@ -52,7 +52,7 @@ def _digits(text: str, width: int) -> str:
 
 def _postgresql(order: list[str], op: str) -> str:
     sequence, lsn = order
-    own = _digits(f"coalesce({lsn}, substring_index(rtrim('\"]', {sequence}), '\"', -1))", 20)
+    own = _digits(f"coalesce({lsn}, substring_index(trim(TRAILING '\"]' FROM {sequence}), '\"', -1))", 20)
     commit = _digits(f"substring_index(substr({sequence}, 3), '\"', 1)", 20)
     return (
         f"CASE WHEN {sequence} LIKE '[\"%\"]' THEN"
