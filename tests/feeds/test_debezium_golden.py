@@ -98,6 +98,10 @@ def b64(number: int) -> str:
     return base64.b64encode(number.to_bytes(bits // 8 + 1, "big", signed=True)).decode()
 
 
+def without_lsn(message: dict[str, Any]) -> dict[str, Any]:
+    return {**message, "source": {**message["source"], "lsn": None}}
+
+
 PEOPLE_LINES = [
     envelope("r", None, person("a", "old"), None, 900, "first"),  # its LSN is above the change it does not hold
     envelope("c", None, person("b"), 100, 110),
@@ -114,6 +118,8 @@ PEOPLE_LINES = [
     envelope("c", None, person("f"), 100, 115),
     envelope("u", person("h", "x"), person("h", "y"), 9, 100),
     envelope("u", person("h", "y"), person("h", "z"), 10, 9),
+    without_lsn(envelope("u", None, person("i", "later"), 10, 1000)),
+    without_lsn(envelope("u", None, person("i", "earlier"), 10, 999)),
 ]
 NOTES_LINES = [
     envelope("u", None, person("k", MARKER, "Rome"), 200, 210),  # before the row that it belongs to
@@ -285,7 +291,7 @@ def reasons_by_key(house: House, table: str, key: str = "id") -> dict[Any, str]:
 def test_each_person_ends_as_the_transactions_left_them(loaded: House) -> None:
     assert rows_of(loaded.silver("people").select("id", "owner")) == [
         ("a", "new"), ("b", "Ann"), ("c", "second"), ("d", "again"), ("e", "after the reading"), ("g", "moved"),
-        ("h", "z"),
+        ("h", "z"), ("i", "later"),
     ]  # fmt: skip
     assert loaded.quarantine("people") == []
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 from ledgerlake.feeds.debezium_options import DebeziumSource
 from ledgerlake.feeds.frames import literal
 
-_SEQUENCE = r'^\[(null|"[0-9]{1,20}"), ?"[0-9]{1,20}"\]$'
 _NONE = "'" + "0" * 20 + "'"
 
 
@@ -45,18 +44,21 @@ def order_problems(source: DebeziumSource, position: str, order: list[str], op: 
 
 
 def _digits(text: str, width: int) -> str:
-    return f"CASE WHEN {text} RLIKE '^[0-9]{{1,{width}}}$' THEN lpad({text}, {width}, '0') END"
+    number = f"try_cast({text} AS BIGINT)"
+    return (
+        f"CASE WHEN {number} >= 0 AND length({text}) <= {width} THEN lpad(CAST({number} AS STRING), {width}, '0') END"
+    )
 
 
 def _postgresql(order: list[str], op: str) -> str:
     sequence, lsn = order
-    own = _digits(f"coalesce({lsn}, split_part({sequence}, '\"', -2))", 20)
-    commit = f"CASE WHEN {sequence} LIKE '[\"%' THEN lpad(split_part({sequence}, '\"', 2), 20, '0') ELSE {own} END"
+    own = _digits(f"coalesce({lsn}, substring_index(trim(TRAILING '\"]' FROM {sequence}), '\"', -1))", 20)
+    commit = _digits(f"substring_index(substr({sequence}, 3), '\"', 1)", 20)
     return (
-        f"CASE WHEN {sequence} RLIKE {literal(_SEQUENCE)} THEN CASE"
-        f" WHEN {op} <> 'r' THEN concat('1|', {commit}, '|', {own}, '|', {_NONE})"
-        f" WHEN {sequence} LIKE '[n%' THEN concat('0|', {_NONE}, '|', {_NONE}, '|', {own})"
-        f" ELSE concat('1|', {commit}, '|', {_NONE}, '|', {own}) END END"
+        f"CASE WHEN {sequence} LIKE '[\"%\"]' THEN"
+        f" IF({op} = 'r', concat('1|', {commit}, '|', {_NONE}, '|', {own}), concat('1|', {commit}, '|', {own}, '|', {_NONE}))"
+        f" WHEN {sequence} LIKE '[null,%\"]' THEN"
+        f" IF({op} = 'r', concat('0|', {_NONE}, '|', {_NONE}, '|', {own}), concat('1|', {own}, '|', {own}, '|', {_NONE})) END"
     )
 
 

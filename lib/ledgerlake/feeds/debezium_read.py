@@ -12,8 +12,9 @@ from ledgerlake.feeds.debezium_options import DebeziumSource
 from ledgerlake.feeds.debezium_order import order_problems, position_sql
 from ledgerlake.feeds.debezium_values import (
     bytes_items,
+    digit_items,
     kinds,
-    magnitude_items,
+    numbers,
     placeholders,
     value_item,
     value_problems,
@@ -41,17 +42,23 @@ def read_changes(spark: SparkSession, reading: Reading) -> DataFrame:
     records = _messages(_parsed(lines, source, table, paths), source, paths)
     typed = records.selectExpr("*", f"{_op_sql(paths)} AS _op_code")
     picked = typed.selectExpr("*", *_picked(table, source, paths), *_fields(source, paths))
-    shown = picked.selectExpr("*", *_shown(table, source)).selectExpr("*", *kinds(table, source))
-    decoded = shown.selectExpr("*", *bytes_items(table)).selectExpr("*", *magnitude_items(table))
+    shown = picked.selectExpr("*", *_shown(table, source), *numbers(table)).selectExpr("*", *kinds(table, source))
+    decoded = shown.selectExpr("*", *bytes_items(table)).selectExpr("*", *digit_items(table))
     partitions = {file_partition(i.source_name) for i in reading.objects}
     problems = _problems(source, table, paths, len(partitions))
-    judged = decoded.selectExpr("*", f"CASE {' '.join([*problems, *value_problems(table)])} END AS _problem")
+    judged = decoded.selectExpr("*", f"{_first(problems, value_problems(table))} AS _problem")
     return judged.selectExpr(
         "_object", "_ordinal",
         "CASE _op_code WHEN 't' THEN 'truncate' WHEN 'd' THEN 'delete' ELSE IF(_hidden, 'patch', 'upsert') END AS _op",
         "_position", "_problem", "CASE WHEN _problem IS NOT NULL THEN value END AS _raw",
         f"{_carried(table)} AS _carried", *(value_item(c) for c in table.columns),
     )  # fmt: skip
+
+
+def _first(cases: list[str], values: list[str]) -> str:
+    """Return what is wrong with a record: with the whole, else with the first of its values."""
+    whole = " ".join(cases)
+    return f"coalesce({', '.join([f'CASE {whole} END', *values])})"
 
 
 def _parsed(lines: DataFrame, source: DebeziumSource, table: Table, paths: Paths) -> DataFrame:
