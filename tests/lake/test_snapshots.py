@@ -109,6 +109,23 @@ def test_another_part_of_a_landed_snapshot_stops_the_table(files: House) -> None
     assert len(rows_of(files.silver("people"))) == 3
 
 
+def test_a_snapshot_whose_batch_was_quarantined_may_come_again_under_its_date(files: House) -> None:
+    files.deliver("files/people/people_2026-02-26.csv", "owner,city\nAnn,Bonn\n").load()
+
+    deliver(files, "2026-02-26", DAYS["2026-02-26"], part="_corrected").load()
+
+    assert len(rows_of(files.silver("people"))) == 3
+
+
+def test_parts_without_a_date_that_come_together_are_one_snapshot(files: House) -> None:
+    for part, row in (("a", "1,Ann,Bonn"), ("b", "2,Bob,Kiel")):
+        files.deliver(f"files/people/part_{part}.csv", f"id,owner,city\n{row}\n")
+
+    files.load()
+
+    assert rows_of(files.silver("people")) == [("1", "Ann", "Bonn"), ("2", "Bob", "Kiel")]
+
+
 def test_one_key_twice_in_a_snapshot_is_undecidable(files: House) -> None:
     [record] = deliver(files, "2026-02-26", "1,Ann,Bonn 1,Ann,Kiel 2,Bob,Ulm").load()
 

@@ -86,7 +86,12 @@ class Loader:
         """Return landed path → snapshot where the table is delivered in snapshots, else nothing."""
         if table.snapshot is None:
             return {}
-        earlier = [m for m in self._w.logs[manifest.table].all() if m.sequence < manifest.sequence]
+        finished = self._w.control.finished_batches(manifest.table).values()
+        loaded = {path for record in finished for path in object_paths(record)}
+        earlier = [
+            m for m in self._w.logs[manifest.table].all()
+            if m.sequence < manifest.sequence and any(o.path in loaded for o in m.objects)
+        ]  # fmt: skip
         return labels(manifest, earlier, feed.date_of)
 
     def _effective_table(self, manifest: Manifest, identity: str) -> Table:
