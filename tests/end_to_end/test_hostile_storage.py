@@ -23,7 +23,6 @@ BANK = SOURCES.replace("publication:", """marts:
 publication:""")  # fmt: skip
 PAID = "SELECT p.payment_id, a.owner, p.amount FROM payments p JOIN accounts a ON a.account_id = p.account_id"
 PAYMENT = "payment_id,account_id,amount"
-PAGE = 4096
 NOBODY = 65534
 
 
@@ -74,11 +73,11 @@ def test_a_disk_that_fills_at_any_stage_of_a_run_costs_nothing_but_the_time_to_f
     houses: Callable[[str], House],
 ) -> None:
     house, tidy = bank(houses("house")), bank(houses("tidy"))
-    stopped_in = []
+    stopped_in: set[str] = set()
     with small_disk(house.root / "lake") as disk:
         assert deliver(house, 1).run(date(2026, 3, 1)).status == "published"
         deliver(house, 2)
-        for free_pages in FREE_PAGES:
+        for free_pages in range(0, 99, 3):
             fill(disk, free_pages=free_pages)
 
             report = house.run(date(2026, 3, 2))
@@ -86,10 +85,12 @@ def test_a_disk_that_fills_at_any_stage_of_a_run_costs_nothing_but_the_time_to_f
             assert (report.status, type(report.error)) == ("failed", TransientError), free_pages
             assert report.error is not None
             assert report.error.exit_code == 75
-            assert "no space is left" in report.message
+            assert "no space is left on the storage" in report.message
             assert "then run the same command again" in report.message
-            stopped_in += [s.stage for s in report.steps if s.result.startswith("failed")][:1]
-        assert stopped_in == []
+            stopped_in |= {s.stage for s in report.steps if s.result.startswith("failed")}
+            if "mart" in stopped_in:
+                break
+        assert stopped_in == {"extract", "load", "mart"}
         (disk / ".ballast").unlink()
 
         assert house.run(date(2026, 3, 2)).status == "published"
@@ -98,9 +99,6 @@ def test_a_disk_that_fills_at_any_stage_of_a_run_costs_nothing_but_the_time_to_f
             assert deliver(tidy, day).run(date(2026, 3, day)).status == "published"
         assert everything(house) == everything(tidy)
         assert house.warehouse.publications[-1].slices[0].key_hash == tidy.warehouse.publications[-1].slices[0].key_hash
-
-
-FREE_PAGES = (0, 2, 4, 8, 16, 24, 32, 48, 64)
 
 
 def test_the_command_on_a_full_disk_ends_with_one_line_of_advice(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ MISTAKES = [
     Mistake("tables/sales.yml", '(18,2)"}', '(18,2)", currency: code}', 9, "the currency column 'code' is not declared", "declare it"),
     Mistake("tables/sales.yml", '(18,2)"}', '(18,2)", unit: minor}', 9, "minor units need `currency:`", "add `currency: <column>`"),
     Mistake("tables/sales.yml", "name: sale_id, type: string, nullable: false", "name: sale_id, type: string", 6, "the key column 'sale_id' must not be nullable", "add"),
-    Mistake("tables/sales.yml", "resource: public/sales", "resource: public/sales\nsuite: sales", 0, "the suite 'sales' does not exist", "write it, or remove `suite:`"),
+    Mistake("tables/sales.yml", "resource: public/sales", "resource: public/sales\nsuite: sales", 4, "the suite 'sales' does not exist", "or remove `suite:`"),
     Mistake("tables/sales.yml", "resource: public/sales", "resource: public/sales\nfeed: {column_ordr: [a]}", 4, "feed option 'column_ordr'", "see docs/feeds/dms.md"),
     Mistake("tables/shops.yml", "columns:", "columns: [", 6, "not YAML", "fix the syntax"),
     Mistake("pipeline.yml", "location: db", "location: db\n    options: {formt: csv}", 6, "feed option 'formt'", "see docs/feeds/dms.md"),
