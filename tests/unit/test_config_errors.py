@@ -90,6 +90,7 @@ MISTAKES = [
     Mistake("pipeline.yml", "    partition_by: day\n", "", 11, "a partition expression on a mart without `partition_by`", "remove it"),
     Mistake("pipeline.yml", "key: [day]", "key: [date]", 9, "the SQL gives no column ['date']", "it gives ['day', 'amount']"),
     Mistake("pipeline.yml", "marts/daily.sql", "marts/dayly.sql", 0, "the SQL file does not exist", "create it"),
+    Mistake("pipeline.yml", "publication:", "alerts: {webhook: 'https://chat.example.com/T0K3N'}\npublication:", 13, "webhook: Value error, must be a reference", ""),
     Mistake("marts/daily.sql", "sum(amount)", "sum(amont)", 2, "the SQL does not fit its inputs", "use declared columns only"),
     Mistake("marts/daily.sql", "FROM sales", "FROM sales JOIN shops USING (shop_id)", 3, "the SQL reads ['shops'], not declared as inputs", "add them under `inputs:`"),
     Mistake("marts/daily.sql", "GROUP BY day", "GROUP BY (day", 4, "the SQL cannot be parsed", ""),

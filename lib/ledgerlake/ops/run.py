@@ -62,6 +62,9 @@ def run(workspace: Workspace, day: date, publish: Publish, progress: Progress | 
                 _with_leases(workspace, day, publish, progress, report)
     except LedgerlakeError as error:
         _stop(report, error)
+    except Exception as error:
+        alert(workspace, progress, key, "failed", f"An unexpected {type(error).__name__}: see the log")
+        raise
     if report.error is not None:
         alert(workspace, progress, key, report.status, report.message)
     try:
