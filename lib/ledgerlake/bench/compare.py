@@ -15,6 +15,8 @@ from rich.table import Table as Grid
 
 from ledgerlake.bench.contenders import DAY, Contender, gated, open_project, plain_contenders, write_project
 from ledgerlake.bench.data import changes, write_batch
+from ledgerlake.bench.memory import loaded_in
+from ledgerlake.bench.readers import bench_readers
 
 BATCH_ROWS = 55_000
 YARDSTICK = "blind append"
@@ -22,20 +24,43 @@ Seconds = dict[str, list[float]]
 
 
 def bench(project: Path, console: Console, *, rounds: int, rows: int) -> dict[str, dict[str, float]]:
-    """Measure both key patterns and the cold start; print tables and keep them as JSON."""
-    folder = project.absolute() / ".local" / "bench"
-    shutil.rmtree(folder, ignore_errors=True)
+    """Measure both key patterns, the readers and the cold start; print tables and keep them as JSON."""
+    folder = _emptied(project)
     medians = {}
     for pattern in ("time-local", "random"):
         medians[pattern] = _medians(measure(folder / pattern, console, pattern, rounds, rows))
         _show(console, pattern, medians[pattern], rows)
         shutil.rmtree(folder / pattern, ignore_errors=True)
+    medians["readers"] = bench_readers(folder / "readers", console, rounds=rounds)
     cold = cold_start(folder / "cold")
     console.print(f"whole command from a cold start, 1,000 changes: {cold:.1f} s")
     medians["cold start"] = {"ledgerlake run": cold}
-    (folder / "results.json").write_text(json.dumps(medians, indent=1))
-    console.print(f"results: {folder / 'results.json'}")
+    _keep(folder, console, medians)
     return medians
+
+
+def bench_readers_only(project: Path, console: Console, *, rounds: int, feeds: tuple[str, ...]) -> None:
+    """Measure the readers alone; none named means all."""
+    folder = _emptied(project)
+    _keep(folder, console, {"readers": bench_readers(folder / "readers", console, rounds=rounds, feeds=feeds)})
+
+
+def bench_memory(project: Path, console: Console) -> None:
+    """Measure how much memory a large load takes, in a process of its own."""
+    folder = _emptied(project)
+    _keep(folder, console, {"memory": loaded_in(folder / "memory", console)})
+
+
+def _emptied(project: Path) -> Path:
+    folder = project.absolute() / ".local" / "bench"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _keep(folder: Path, console: Console, figures: dict[str, dict[str, float]]) -> None:
+    (folder / "results.json").write_text(json.dumps(figures, indent=1))
+    console.print(f"results: {folder / 'results.json'}")
 
 
 def measure(folder: Path, console: Console, pattern: str, rounds: int, rows: int) -> Seconds:

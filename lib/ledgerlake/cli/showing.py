@@ -30,9 +30,17 @@ def bench_command(
     context: typer.Context,
     rounds: Annotated[int, typer.Option(help="measured rounds after one warm-up")] = 3,
     rows: Annotated[int, typer.Option(help="rows in the target")] = 5_000_000,
+    readers_only: Annotated[bool, typer.Option("--readers-only", help="measure only how feeds read")] = False,
+    feed: Annotated[list[str] | None, typer.Option(help="only this feed's reader; may be repeated")] = None,
+    memory: Annotated[bool, typer.Option("--memory", help="measure only the memory of a large load")] = False,
 ) -> None:
-    """Measure the gated load beside plain appends and documented merges, interleaved, as ratios."""
-    from ledgerlake.bench.compare import bench
+    """Measure loads beside appends and merges, readers beside Spark's, interleaved, as ratios."""
+    from ledgerlake.bench.compare import bench, bench_memory, bench_readers_only
 
     own: Context = context.obj
-    bench(own.project, own.console, rounds=rounds, rows=rows)
+    if memory:
+        bench_memory(own.project, own.console)
+    elif readers_only or feed:
+        bench_readers_only(own.project, own.console, rounds=rounds, feeds=tuple(feed or ()))
+    else:
+        bench(own.project, own.console, rounds=rounds, rows=rows)
