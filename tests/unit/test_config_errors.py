@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ledgerlake.config.check import check_pipeline, mart_graph, table_graph
+from ledgerlake.config.check import check_pipeline, table_graph
+from ledgerlake.config.check_marts import mart_graph
 from ledgerlake.config.load import load_environment, load_pipeline, pipeline_names
 from ledgerlake.config.models import Pipeline
 from ledgerlake.errors import ConfigError
@@ -82,7 +83,7 @@ MISTAKES = [
     Mistake("tables/sales.yml", "resource: public/sales", "resource: public/sales\nfeed: {column_ordr: [a]}", 4, "feed option 'column_ordr'", "see docs/feeds/dms.md"),
     Mistake("tables/shops.yml", "columns:", "columns: [", 6, "not YAML", "fix the syntax"),
     Mistake("pipeline.yml", "location: db", "location: db\n    options: {formt: csv}", 6, "feed option 'formt'", "see docs/feeds/dms.md"),
-    Mistake("pipeline.yml", "feed: dms", "feed: dmz", 4, "unknown feed 'dmz'", "use one of ['dms', 'event_export'"),
+    Mistake("pipeline.yml", "feed: dms", "feed: dmz", 4, "unknown feed 'dmz'", "use one of ['csv', 'debezium', 'dms'"),
     Mistake("pipeline.yml", "{table: sales,", "{table: sale,", 12, "unknown input 'sale'", "declare it"),
     Mistake("pipeline.yml", "{table: sales,", "{mart: daily,", 6, "the inputs of marts form a cycle", "break it"),
     Mistake("pipeline.yml", "partition: day}", "partition: dag}", 12, "the partition expression names unknown columns ['dag']", "use columns of sales"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date
+from math import ceil
 from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Snapshot, Table
@@ -72,7 +73,7 @@ def doubt_sql(rule: Snapshot, rows_before: int) -> str:
     label = "OVER (PARTITION BY split_part(_position, '|', 1))"
     rows = f"count_if(_op <> 'truncate') {label}"
     bad = f"count_if(_op <> 'truncate' AND (size(_reasons) > 0 OR _held_for IS NOT NULL)) {label}"
-    least = max(rule.rows_min, int(rows_before * (1 - rule.shrink_max)))
+    least = max(rule.rows_min, ceil(rows_before * (1 - rule.shrink_max)))
     return (
         f"CASE WHEN _op <> 'truncate' THEN NULL"
         f" WHEN {rows} < {least} THEN 'snapshot: far smaller than what is known; what it lacks is not deleted'"
