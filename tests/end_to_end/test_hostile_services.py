@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -128,39 +127,39 @@ def test_a_missing_secret_stops_its_source_alone_until_it_is_set(
     assert rows_of(house.silver("charges")) == at_stripe(stripe, "charges")
 
 
-numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def snowflake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSnowflake]:
-    with LocalSnowflake(tmp_path_factory.mktemp("snowflake")) as running:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LocalSnowflake]:
+    with LocalSnowflake(tmp_path / "snowflake") as running:
         yield running
 
 
 class Snowflake:
-    """A database of its own in the local server, reached through ``port``; one attempt, short timeouts."""
+    """One database of the local server, reached through ``port`` if given: one attempt, short timeouts."""
 
-    def __init__(self, server: LocalSnowflake, clock: FixedClock, port: int) -> None:
-        self._server, self._clock, self._port = server, clock, port
-        self.target = Target(f"HOSTILE{next(numbers)}", "BANK", "BANK_BI")
+    def __init__(self, server: LocalSnowflake, database: str, clock: FixedClock) -> None:
+        self._server, self._clock = server, clock
+        self._target = Target(database, "BANK", "BANK_BI")
+        self.port: int | None = None
+
+    def _publisher(self) -> SnowflakePublisher:
+        lossy = {"port": self.port, "network_timeout": 1, "login_timeout": 1} if self.port else {}
+        connect = connector(self._server.parameters(**lossy))
+        return SnowflakePublisher(connect, self._target, self._clock, sleep=lambda _: None, attempts=1)
 
     def publish(self, publication: Publication) -> PublishOutcome:
-        connect = connector(self._server.parameters(port=self._port, network_timeout=1, login_timeout=1))
-        publisher = SnowflakePublisher(connect, self.target, self._clock, sleep=lambda _: None, attempts=1)
-        return publisher.publish(publication)
+        return self._publisher().publish(publication)
+
+    def ledger(self) -> list[str]:
+        return [row.publication_id for row in self._publisher().published("bank")]
 
     def rows(self) -> list[tuple[object, ...]]:
         connection = connector(self._server.parameters())()
         try:
             cursor = connection.cursor()
-            cursor.execute(f"SELECT ACCOUNT_ID, OWNER, BALANCE FROM {self.target.database}.BANK_BI.OWNERS ORDER BY 1")
+            cursor.execute(f"SELECT ACCOUNT_ID, OWNER, BALANCE FROM {self._target.database}.BANK_BI.OWNERS ORDER BY 1")
             return cursor.fetchall()
         finally:
             connection.close(retry=False)
-
-    def ledger(self) -> list[str]:
-        publisher = SnowflakePublisher(connector(self._server.parameters()), self.target, self._clock)
-        return [row.publication_id for row in publisher.published("bank")]
 
 
 OWNERS = {"marts__owners": "SELECT account_id, owner, balance FROM accounts"}
@@ -172,33 +171,34 @@ publication:""")  # fmt: skip
 # the connector cancels a timed-out statement from a thread of its own, which the outage hits too
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_snowflake_lost_before_during_and_after_the_commit_is_published_once_by_the_next_run(
-    houses: Callable[[str], House], snowflake: LocalSnowflake
+    houses: Callable[[str], House], server: LocalSnowflake
 ) -> None:
     house, tidy = (houses(n).declare(BANK, ACCOUNTS, **OWNERS) for n in ("house", "tidy"))
-    port = int(str(snowflake.parameters()["port"]))
-    straight = Snowflake(snowflake, tidy.clock, port)
-    tidy.warehouse = straight  # type: ignore[assignment]
-    faults = {"COPY INTO": False, '"COMMIT"': False, '"COMMIT" ': True}  # whether the statement is run
-    with CuttingProxy(port) as proxy:
-        lossy = Snowflake(snowflake, house.clock, proxy.port)
-        house.warehouse = lossy  # type: ignore[assignment]
-        for number, (statement, arrives) in enumerate(faults.items(), 1):
-            delivery = ACCOUNT_FILE.format(number), cdc(f"I,a{number},Ann,EUR,{number}.00,{number}0")
-            house.deliver(*delivery)
-            tidy.deliver(*delivery)
-            proxy.cut(statement.strip(), forward=arrives)
+    lossy, straight = (Snowflake(server, n, h.clock) for n, h in (("LOSSY", house), ("STRAIGHT", tidy)))
+    house.warehouse, tidy.warehouse = lossy, straight  # type: ignore[assignment]
+    faults = (("COPY INTO", False), ('"COMMIT"', False), ('"COMMIT"', True))  # and whether it was carried out
+    for number, (statement, done) in enumerate(faults, 1):
+        for each in (house, tidy):
+            each.deliver(ACCOUNT_FILE.format(number), cdc(f"I,a{number},Ann,EUR,{number}.00,{number}0"))
+        with CuttingProxy(int(str(server.parameters()["port"]))) as proxy:
+            proxy.cut(statement, forward=done)
+            lossy.port = proxy.port
 
             report = house.run()
 
-            assert (report.status, type(report.error), proxy.cuts) == ("failed", TransientError, number)
-            proxy.heal()
-            assert len(lossy.ledger()) == number - 1 + arrives
-            again = house.run()
-            assert (again.status, again.publication_id) == ("published", report.publication_id)
-            assert lossy.ledger()[0] == report.publication_id
-            assert len(lossy.ledger()) == number
+            assert (report.status, type(report.error), proxy.cuts) == ("failed", TransientError, 1)
+        lossy.port = None
+        server.stop()  # Snowflake ends sessions that nobody keeps alive, and rolls back; here it does so at once
+        server.start()
+        assert len(lossy.ledger()) == number - 1 + done
+
+        again = house.run()
+
+        assert (again.status, again.publication_id) == ("published", report.publication_id)
+        assert lossy.ledger()[0] == report.publication_id
+        assert len(lossy.ledger()) == number
 
     assert tidy.run().status == "published"
     assert lossy.rows() == straight.rows()
-    assert len(lossy.rows()) == 3
+    assert [row[0] for row in lossy.rows()] == ["a1", "a2", "a3"]
     assert house.run().status == "unchanged"

@@ -10,9 +10,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from house import ACCOUNTS, NOON, PAYMENTS, SOURCES, House, cdc, rows_of
+from house import ACCOUNTS, NOON, PAYMENTS, SOURCES, House, Warehouse, cdc, rows_of
 from ledgerlake.errors import ConfigError, TransientError
+from ledgerlake.ops.run import RunReport
 from ledgerlake.ports.clock import FixedClock
+from ledgerlake.publish import Publication, PublishOutcome
 from project import Project
 from pyspark.sql import SparkSession
 from test_kill import DAY as SHOP_DAY
@@ -48,6 +50,24 @@ def fill(disk: Path, *, free_pages: int) -> None:
         stream.write(bytes((space.f_bavail - free_pages) * space.f_bsize))
 
 
+def free(disk: Path) -> None:
+    (disk / ".ballast").unlink()
+
+
+class FillingWarehouse(Warehouse):
+    """A warehouse beside which the lake's disk runs full while it publishes, if ``fills``."""
+
+    def __init__(self, disk: Path) -> None:
+        super().__init__()
+        self.disk, self.fills = disk, False
+
+    def publish(self, publication: Publication) -> PublishOutcome:
+        outcome = super().publish(publication)
+        if self.fills:
+            fill(self.disk, free_pages=0)
+        return outcome
+
+
 def bank(house: House) -> House:
     return house.declare(BANK, ACCOUNTS, PAYMENTS, marts__paid=PAID)
 
@@ -69,36 +89,52 @@ def everything(house: House) -> list[object]:
     ]
 
 
+def full(report: RunReport) -> set[str]:
+    """Check that the disk stopped the run with advice, and return the stages that it stopped in."""
+    assert (report.status, type(report.error)) == ("failed", TransientError)
+    assert report.error is not None
+    assert report.error.exit_code == 75
+    assert "no space is left on the storage" in report.message
+    assert "then run the same command again" in report.message
+    return {s.stage for s in report.steps if s.result.startswith("failed")}
+
+
 def test_a_disk_that_fills_at_any_stage_of_a_run_costs_nothing_but_the_time_to_free_it(
     houses: Callable[[str], House],
 ) -> None:
     house, tidy = bank(houses("house")), bank(houses("tidy"))
-    stopped_in: set[str] = set()
+    first, second = date(2026, 3, 1), date(2026, 3, 2)
     with small_disk(house.root / "lake") as disk:
-        assert deliver(house, 1).run(date(2026, 3, 1)).status == "published"
+        house.warehouse = warehouse = FillingWarehouse(disk)
+        assert deliver(house, 1).run(first).status == "published"
         deliver(house, 2)
-        for free_pages in range(0, 99, 3):
+        stages: set[str] = set()
+        for free_pages in (0, 2, 4, 8, 16):
             fill(disk, free_pages=free_pages)
+            stages |= full(house.run(second))
+        assert stages == {"extract", "load"}
 
-            report = house.run(date(2026, 3, 2))
+        free(disk)
+        warehouse.failures.append(TransientError("the warehouse is asleep"))
+        assert house.run(second).message == "the warehouse is asleep"
+        fill(disk, free_pages=5)
+        assert full(house.run(second)) == {"mart"}
 
-            assert (report.status, type(report.error)) == ("failed", TransientError), free_pages
-            assert report.error is not None
-            assert report.error.exit_code == 75
-            assert "no space is left on the storage" in report.message
-            assert "then run the same command again" in report.message
-            stopped_in |= {s.stage for s in report.steps if s.result.startswith("failed")}
-            if "mart" in stopped_in:
-                break
-        assert stopped_in == {"extract", "load", "mart"}
-        (disk / ".ballast").unlink()
+        free(disk)
+        warehouse.fills = True  # between the publication and its record
+        unrecorded = house.run(second)
+        assert full(unrecorded) == set()
+        warehouse.fills = False
+        free(disk)
 
-        assert house.run(date(2026, 3, 2)).status == "published"
+        assert house.run(second).status == "published"
+        assert house.run(second).status == "unchanged"
 
         for day in (1, 2):
             assert deliver(tidy, day).run(date(2026, 3, day)).status == "published"
         assert everything(house) == everything(tidy)
-        assert house.warehouse.publications[-1].slices[0].key_hash == tidy.warehouse.publications[-1].slices[0].key_hash
+        assert [p.publication_id for p in warehouse.publications[1:]] == [unrecorded.publication_id] * 2
+        assert warehouse.publications[-1].slices[0].key_hash == tidy.warehouse.publications[-1].slices[0].key_hash
 
 
 def test_the_command_on_a_full_disk_ends_with_one_line_of_advice(tmp_path: Path) -> None:
