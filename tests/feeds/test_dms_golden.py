@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -279,14 +280,17 @@ def test_options_that_do_not_fit_together_are_refused(name: str) -> None:
 
 def test_each_delivery_of_timed_rows_ends_the_same(houses: Callable[[str], House]) -> None:
     """Whichever file a row stands in, and however often: the newest commit of each key holds."""
-    from random import Random
-
-    rows = [f"{'D' if n % 5 == 4 else 'U'},2026-03-01 10:00:{n:02d},k{n % 7},Ann,City {n}\n" for n in range(60)]
-    expected = [(f"k{n % 7}", "Ann", f"City {n}") for n in range(53, 60) if n % 5 != 4]
-    for seed in (1, 2):
+    keys, count = 311, 1500
+    made = [("D" if n % 5 == 4 else "U", f"2026-03-01 10:00:00.{n:06d}", f"k{n % keys}", n) for n in range(count)]
+    last = {key: (op, n) for op, _, key, n in made}
+    expected = sorted((key, "Ann", f"City {n}") for key, (op, n) in last.items() if op == "U")
+    rows = [f"{op},{at},{key},Ann,City {n}\n" for op, at, key, n in made]
+    for seed, files in ((1, 4), (2, 2)):
         house = declared(houses(f"timed{seed}"), TIMED)
-        pile = Random(seed).sample([*rows, *rows[:20]], 80)
-        for number in range(4):
-            part = "".join(pile[20 * number : 20 * number + 20])
-            house.deliver(f"db/public/people/20260301-1{number}0000000.csv", f"Op,ts,id,owner,city\n{part}").load()
-        assert people(house) == sorted(expected)
+        pile = Random(seed).sample([*rows, *rows[:300]], count + 300)
+        for number in range(files):
+            part = "".join(pile[number::files])
+            house.deliver(f"db/public/people/20260301-1{number}0000000.csv", f"Op,ts,id,owner,city\n{part}")
+            if number % 2:
+                house.load()
+        assert people(house) == expected

@@ -112,7 +112,7 @@ def test_avro_values_are_exact_and_nested_fields_have_dotted_sources(house: Hous
 
     at = "2026-03-01 09:30:00.123456"
     assert rows_of(house.silver("payments")) == [
-        ("e1", "12345678901234567890.1234567891", "-0.05", at, at[:-3], "2026-03-31", 2**53 + 1, True, None),
+        ("e1", "12345678901234567890.1234567891", "-0.05", at, at[:-3] + "000", "2026-03-31", 2**53 + 1, True, None),
         ("e2", None, "-0.05", at, None, "2026-03-31", 2**53 + 1, False, None),
     ]
 
