@@ -14,6 +14,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 COMPILE := env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes \
 	--allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 SOURCES := lib tests jobs setup.py
+# Small Spark jobs are planned on one core while the other idles: two sessions share the tests by file.
+WORKERS := -n 2 --dist loadfile
 
 .PHONY: help
 help: ## list the targets
@@ -29,11 +31,11 @@ demo: setup ## play three days of a payments platform, from five sources to Snow
 
 .PHONY: test
 test: setup ## run the tests; PYTEST_ARGS are passed on
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) $(PYTEST_ARGS)
 
 .PHONY: test-histories
 test-histories: setup ## judge every feed on 5,000 drawn histories instead of 320
-	@LEDGERLAKE_HISTORIES=5000 $(BIN)/python -m pytest tests/feeds -k converge $(PYTEST_ARGS)
+	@LEDGERLAKE_HISTORIES=5000 $(BIN)/python -m pytest $(WORKERS) tests/feeds -k converge $(PYTEST_ARGS)
 
 .PHONY: check
 check: setup ## lint (ruff) and prove types (mypy, strict)
@@ -51,7 +53,7 @@ package: setup ## build what EMR Serverless needs into dist/emr
 .PHONY: lock
 lock: $(VENV)/.locked ## choose the newest versions that setup.py allows, and lock them with hashes
 	@$(COMPILE) --upgrade --all-extras -o requirements.lock setup.py
-	@$(COMPILE) --extra snowflake --extra stripe -c requirements.lock -o emr/requirements.lock setup.py
+	@$(COMPILE) --extra snowflake --extra stripe --extra http --extra avro --extra postgres --extra calendar -c requirements.lock -o emr/requirements.lock setup.py
 
 .PHONY: clean
 clean: ## remove what runs and builds leave behind, local lake included

