@@ -19,7 +19,7 @@ from ledgerlake.core.types import spark_type
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import objects_sql
+from ledgerlake.feeds.frames import with_order
 from ledgerlake.feeds.tabular import by_layout, csv_columns, names_of, parquet_layout, scan_csv, scan_parquet
 from ledgerlake.landing.manifest import LandedObject
 
@@ -128,8 +128,8 @@ def _read_group(spark: SparkSession, reading: Reading, layout: tuple[str, ...], 
         if parquet
         else scan_csv(spark, reading, names, items, header=options.header)
     )
-    objects = spark.sql(objects_sql({i.path: file_order(i.source_name) for i in items}))
-    return _changes(rows.join(objects.hint("broadcast"), "_object"), reading.table, options, names)
+    ordered = with_order(spark, rows, {i.path: file_order(i.source_name) for i in items})
+    return _changes(ordered, reading.table, options, names)
 
 
 def _changes(rows: DataFrame, table: Table, options: DmsSource, names: list[str]) -> DataFrame:

@@ -16,7 +16,7 @@ from pydantic import Field
 from ledgerlake.config.models import Source, Table
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import contract_values, json_records, lines_of, literal, objects_sql
+from ledgerlake.feeds.frames import contract_values, json_records, lines_of, literal, with_order
 from ledgerlake.feeds.kafka_files import file_date, file_order, probe
 
 if TYPE_CHECKING:
@@ -64,16 +64,13 @@ class EventExportFeed(FileFeed):
         table, own = reading.table, EventTable(**reading.table.feed)
         paths = [c.source_name for c in table.columns] + ([own.op_field] if own.op_field else [])
         orders = {i.path: file_order(i.source_name) for i in reading.objects}
-        lines = lines_of(spark, reading.lake_uri, list(orders)).join(
-            spark.sql(objects_sql(orders)).hint("broadcast"), "_object"
-        )
+        lines = with_order(spark, lines_of(spark, reading.lake_uri, list(orders)), orders)
         parsed = json_records(lines, paths)
-        op = _op_sql(own)
-        return parsed.selectExpr(
-            "_object", "_ordinal", f"{op} AS _op",
+        return parsed.selectExpr("*", f"{_op_sql(own)} AS _event_op").selectExpr(
+            "_object", "_ordinal", "_event_op AS _op",
             "concat(split_part(_order, '|', 1), '|', lpad(CAST(split_part(_order, '|', 2) AS BIGINT) + _ordinal, 20, '0')) AS _position",
-            f"CASE WHEN j IS NULL THEN 'not a JSON object' WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
-            "value AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table, "j"),
+            "CASE WHEN j IS NULL THEN 'not a JSON object' WHEN _event_op IS NULL THEN 'unknown operation' END AS _problem",
+            "CASE WHEN j IS NULL OR _event_op IS NULL THEN value END AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table, "j"),
         )  # fmt: skip
 
 
