@@ -95,11 +95,15 @@ class House:
     warehouse: Warehouse = field(default_factory=Warehouse)
     secrets: dict[str, str] = field(default_factory=dict)
     name: str = "bank"
+    native_merge_rows_max: int = 500_000
     _numbers: Iterable[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def environment(self) -> Environment:
-        return Environment(environment="test", lake=str(self.root / "lake"), sources=str(self.root / "sources"))
+        return Environment(
+            environment="test", lake=str(self.root / "lake"), sources=str(self.root / "sources"),
+            native_merge_rows_max=self.native_merge_rows_max,
+        )  # fmt: skip
 
     def declare(self, pipeline: str, *tables: str, **files: str) -> House:
         """Write the declarations; ``files`` are SQL and suites by ``marts__name_sql`` / ``suite__name``."""

@@ -149,9 +149,10 @@ def job(house: House, fuse: Fuse, day: date = DAY) -> list[dict[str, Any]]:
     workspace.objects = DyingObjects(workspace.objects, fuse)  # type: ignore[assignment]
     loaded = lambda m: is_loaded(workspace, m)  # noqa: E731
     confirm(workspace, run_id, day, loaded)
-    failures = extract(workspace, run_id, day, Progress())
     loader = Loader(workspace, run_id, house.clock.now(), day, Progress())
     loader._batches = dying_loader(fuse)(workspace, run_id, house.clock.now(), day.isoformat())
+    loader.load_all()
+    failures = extract(workspace, run_id, day, Progress())
     failures += loader.load_all()
     confirm(workspace, run_id, day, loaded)
     fuse.burn("after advancing")

@@ -1,12 +1,15 @@
-"""Partial events: any order, any split, any overlap of exported ranges end in the oracle's table."""
+"""Partial events, and whole ones in Avro: any order, any split, any overlap of exported ranges end in the oracle's table."""
 
 from __future__ import annotations
 
 import gzip
+import io
 import itertools
+import json
 from collections.abc import Callable, Sequence
 from random import Random
 
+import fastavro
 from convergence import Acts, Format, Sent, assert_converges
 from histories import Act, dealt, drawn, interleaved
 from house import SOURCES, House, lines
@@ -70,3 +73,32 @@ def _carried(act: Act) -> dict[str, object]:
 
 def test_every_export_of_the_same_events_converges(houses: Callable[[str], House]) -> None:
     assert_converges(houses, Topic(), interleaved(drawn("put", "set", "set", "drop"), Random(1)))
+
+
+WHOLE = PEOPLE.replace("changes: partial\n", "").replace("put: upsert, set: patch, drop", "put: upsert, drop")
+TEXT = ["null", "string"]
+SCHEMA = {
+    "type": "record", "name": "Event",
+    "fields": [{"name": "op", "type": "string"}, *({"name": n, "type": TEXT} for n in ("id", *COLUMNS))],
+}  # fmt: skip
+
+
+class AvroTopic(Topic):
+    """The same topic of whole events in Avro containers of several blocks."""
+
+    pipeline = SOURCES.replace("location: topics", "location: topics\n    options: {format: avro}")
+    table = WHOLE
+
+    def files(self, pile: Sequence[Sent], number: int) -> dict[str, bytes]:
+        return {p.replace(".json.gz", ".avro"): _container(body) for p, body in super().files(pile, number).items()}
+
+
+def _container(lines_: bytes) -> bytes:
+    sink = io.BytesIO()
+    events = [json.loads(line) for line in gzip.decompress(lines_).splitlines()]
+    fastavro.writer(sink, fastavro.parse_schema(SCHEMA), events, codec="deflate", sync_interval=500)
+    return sink.getvalue()
+
+
+def test_every_export_of_the_same_avro_events_converges(houses: Callable[[str], House]) -> None:
+    assert_converges(houses, AvroTopic(), interleaved(drawn("put", "put", "drop"), Random(1)))

@@ -13,7 +13,7 @@ from house import NOON, House, rows_of
 from ledgerlake.demo.settlements_db import Endpoint
 from ledgerlake.feeds.query_database import by_key, by_time
 from ledgerlake.ports.clock import FixedClock
-from postgres import DbHouse, Workload, fresh, postgres, rows_in
+from postgres import DbHouse, Fuse, Killed, Workload, fresh, job, postgres, rows_in
 from pyspark.sql import SparkSession
 
 PIPELINE = """
@@ -85,6 +85,24 @@ def test_the_query_and_its_key_comparison_rebuild_the_servers_table(
         Workload(database.dsn, "notes", Random(number), moves_body=True).run(40)
         house.load(on(number))
         assert rows_of(house.silver("notes")) == rows_in(database, "notes")
+    assert house.reasons("notes") == []
+
+
+KILLS = ("before manifest", "after manifest", "before bronze", "before silver", "before the record")
+
+
+def test_the_query_rebuilds_the_servers_table_through_kills_at_every_step(
+    database: Endpoint, tmp_path: Path, spark: SparkSession
+) -> None:
+    house = house_of(tmp_path, spark, database)
+    for number, step in enumerate(KILLS):
+        Workload(database.dsn, "notes", Random(number), moves_body=True).run(12)
+        with pytest.raises(Killed, match=step):
+            job(house, Fuse(step, 1), on(number))
+
+    job(house, Fuse(), on(len(KILLS)))
+
+    assert rows_of(house.silver("notes")) == rows_in(database, "notes")
     assert house.reasons("notes") == []
 
 

@@ -309,6 +309,7 @@ def test_after_an_overflow_the_table_is_what_salesforce_holds_and_later_events_g
 
 
 def test_a_declared_resync_asks_once_for_each_word(connected: Salesforce, org: Org) -> None:
+    (connected.root / "sources/crm").mkdir(parents=True)
     for word in ("first", "first", "after the outage"):
         connected.declare(CONNECTED, ACCOUNTS.replace("object: Account", f"object: Account\n  resync: {word}"))
         assert connected.extract() == []

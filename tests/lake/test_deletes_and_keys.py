@@ -85,4 +85,6 @@ def test_a_file_without_before_images_is_refused_where_keys_can_change(houses: C
     assert bank.extract(DAY) == []
 
     refused = bank.workspace().logs["accounts"].all()[0].refused
-    assert [r.reason for r in refused] == ["keys of the table can change, but BI_account_id is missing"]
+    assert [r.reason for r in refused] == [
+        "keys of the table can change, but BI_account_id is missing: set add-before-image-columns on the task"
+    ]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ledgerlake.config.check import check_pipeline, mart_graph, table_graph
+from ledgerlake.config.check import check_pipeline, table_graph
+from ledgerlake.config.check_marts import mart_graph
 from ledgerlake.config.load import load_environment, load_pipeline, pipeline_names
 from ledgerlake.config.models import Pipeline
 from ledgerlake.errors import ConfigError
@@ -78,11 +79,11 @@ MISTAKES = [
     Mistake("tables/sales.yml", '(18,2)"}', '(18,2)", currency: code}', 9, "the currency column 'code' is not declared", "declare it"),
     Mistake("tables/sales.yml", '(18,2)"}', '(18,2)", unit: minor}', 9, "minor units need `currency:`", "add `currency: <column>`"),
     Mistake("tables/sales.yml", "name: sale_id, type: string, nullable: false", "name: sale_id, type: string", 6, "the key column 'sale_id' must not be nullable", "add"),
-    Mistake("tables/sales.yml", "resource: public/sales", "resource: public/sales\nsuite: sales", 0, "the suite 'sales' does not exist", "write it, or remove `suite:`"),
+    Mistake("tables/sales.yml", "resource: public/sales", "resource: public/sales\nsuite: sales", 4, "the suite 'sales' does not exist", "or remove `suite:`"),
     Mistake("tables/sales.yml", "resource: public/sales", "resource: public/sales\nfeed: {column_ordr: [a]}", 4, "feed option 'column_ordr'", "see docs/feeds/dms.md"),
     Mistake("tables/shops.yml", "columns:", "columns: [", 6, "not YAML", "fix the syntax"),
     Mistake("pipeline.yml", "location: db", "location: db\n    options: {formt: csv}", 6, "feed option 'formt'", "see docs/feeds/dms.md"),
-    Mistake("pipeline.yml", "feed: dms", "feed: dmz", 4, "unknown feed 'dmz'", "use one of ['dms', 'event_export'"),
+    Mistake("pipeline.yml", "feed: dms", "feed: dmz", 4, "unknown feed 'dmz'", "use one of ['csv', 'debezium', 'dms'"),
     Mistake("pipeline.yml", "{table: sales,", "{table: sale,", 12, "unknown input 'sale'", "declare it"),
     Mistake("pipeline.yml", "{table: sales,", "{mart: daily,", 6, "the inputs of marts form a cycle", "break it"),
     Mistake("pipeline.yml", "partition: day}", "partition: dag}", 12, "the partition expression names unknown columns ['dag']", "use columns of sales"),
@@ -90,6 +91,7 @@ MISTAKES = [
     Mistake("pipeline.yml", "    partition_by: day\n", "", 11, "a partition expression on a mart without `partition_by`", "remove it"),
     Mistake("pipeline.yml", "key: [day]", "key: [date]", 9, "the SQL gives no column ['date']", "it gives ['day', 'amount']"),
     Mistake("pipeline.yml", "marts/daily.sql", "marts/dayly.sql", 0, "the SQL file does not exist", "create it"),
+    Mistake("pipeline.yml", "publication:", "alerts: {webhook: 'https://chat.example.com/T0K3N'}\npublication:", 13, "webhook: Value error, must be a reference", ""),
     Mistake("marts/daily.sql", "sum(amount)", "sum(amont)", 2, "the SQL does not fit its inputs", "use declared columns only"),
     Mistake("marts/daily.sql", "FROM sales", "FROM sales JOIN shops USING (shop_id)", 3, "the SQL reads ['shops'], not declared as inputs", "add them under `inputs:`"),
     Mistake("marts/daily.sql", "GROUP BY day", "GROUP BY (day", 4, "the SQL cannot be parsed", ""),

@@ -171,7 +171,7 @@ def test_an_outage_longer_than_events_are_kept_asks_for_a_full_resync(server: St
     pull = extractor(server, clock)
     _, cursor = pull.extract({}, END_OF_DAY_1)
     clock.advance(31 * DAY)
-    with pytest.raises(SourceError, match=r"full resync is needed.*--resync SOURCE"):
+    with pytest.raises(SourceError, match=r"full resync is needed.*`resync: 2026-04-03`"):
         pull.extract(cursor, END_OF_DAY_1 + 30 * DAY + timedelta(seconds=1))
 
 

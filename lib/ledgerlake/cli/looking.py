@@ -19,7 +19,8 @@ from ledgerlake.ops.load import open_quarantine
 from ledgerlake.ops.plan import plan
 from ledgerlake.ops.replay import compare
 from ledgerlake.ops.trace import trace_batch, trace_publication, trace_row
-from ledgerlake.ops.warehouse import open_warehouse
+from ledgerlake.ops.warehouse import open_warehouse, target_of
+from ledgerlake.publish.governance import grants
 from ledgerlake.publish.query import run_query
 
 PipelineOption = Annotated[str | None, typer.Option("--pipeline", "-p", help="default: the only one there is")]
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
     app.command("trace")(trace_command)
     app.command("verify")(verify_command)
     app.command("sql")(sql_command)
+    app.command("grants")(grants_command)
 
 
 def grid(title: str, columns: list[str], rows: list[list[Any]]) -> Grid:
@@ -241,3 +243,20 @@ def sql_command(
         columns, rows = run_query(warehouse.connect(), statement)
     facts = [dict(zip(columns, r, strict=True)) for r in rows]
     own.answer(facts, lambda: own.console.print(grid("", columns, [list(r) for r in rows])))
+
+
+def grants_command(context: typer.Context, pipeline: PipelineOption = None) -> None:
+    """Write the SQL that lets `publication.bi_role` read the published views, for an administrator to run."""
+    own: Context = context.obj
+    declared = own.pipeline(own.only_pipeline(pipeline)).spec
+    role = declared.publication.bi_role
+    if role is None:
+        raise ConfigError("no role is declared that may read the views", then="add `bi_role:` under `publication:`")
+    views = [m.mart for m in declared.marts if m.publish]
+    statements = grants(target_of(declared.publication), views, role)
+
+    def show() -> None:
+        for statement in statements:
+            own.console.print(f"{statement};", markup=False, soft_wrap=True)
+
+    own.answer(statements, show)

@@ -10,6 +10,7 @@ import typer
 from ledgerlake.cli import looking, quarantining, running, showing
 from ledgerlake.cli.context import Context
 from ledgerlake.errors import LedgerlakeError
+from ledgerlake.ports.failures import storage_errors
 
 EPILOG = (
     "Exit codes: 0 done or nothing to do · 2 configuration · 3 source or contract · 4 blocked by a gate"
@@ -48,7 +49,8 @@ for module in (running, looking, quarantining, showing):
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors of the product's tree become one clear line and an exit code."""
     try:
-        app(args=arguments, standalone_mode=True)
+        with storage_errors():
+            app(args=arguments, standalone_mode=True)
     except LedgerlakeError as error:
         Context(Path(), "").errors.print(f"[bold red]{type(error).__name__}[/] {_escaped(str(error))}")
         raise SystemExit(error.exit_code) from None

@@ -13,12 +13,13 @@ from rich.status import Status
 from ledgerlake.cli.context import Context
 from ledgerlake.cli.looking import show_facts
 from ledgerlake.cli.submitting import submit
-from ledgerlake.errors import ConfigError
+from ledgerlake.errors import ConfigError, LedgerlakeError, Where
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.backfill import backfill
 from ledgerlake.ops.progress import Progress
 from ledgerlake.ops.run import RunReport, run
 from ledgerlake.ops.warehouse import Publisher, open_warehouse
+from ledgerlake.ports.failures import storage_errors
 from ledgerlake.report.write import write_report
 
 Day = Annotated[datetime, typer.Option("--date", "-d", formats=["%Y-%m-%d"], help="logical date, YYYY-MM-DD (UTC)")]
@@ -143,12 +144,22 @@ def finish(own: Context, done: list[tuple[RunReport, Workspace]], report_file: P
     facts: list[dict[str, Any]] = []
     for report, workspace in done:
         path = report_file or own.project / ".local" / "reports" / f"{report.run_id}.html"
-        write_report(report, workspace, path)
-        facts.append(summary(report) | {"report": str(path)})
+        facts.append(summary(report) | {"report": _written(own, report, workspace, path)})
     own.answer(facts if len(facts) > 1 else facts[0], lambda: _show(own, facts))
     error = done[-1][0].error
     if error is not None:
         raise typer.Exit(error.exit_code)
+
+
+def _written(own: Context, report: RunReport, workspace: Workspace, path: Path) -> str:
+    """Write a run's report and return its path; what the run did stands, whatever becomes of the page."""
+    try:
+        with storage_errors(Where(file=str(path))):
+            write_report(report, workspace, path)
+        return str(path)
+    except LedgerlakeError as error:
+        own.errors.print(f"no report was written: {error}", markup=False, soft_wrap=True)
+        return ""
 
 
 def summary(report: RunReport) -> dict[str, Any]:
@@ -169,4 +180,5 @@ def _show(own: Context, facts: list[dict[str, Any]]) -> None:
         )
         if fact["message"]:
             own.console.print(fact["message"], markup=False)
-        own.console.print(f"report: {fact['report']}", markup=False, soft_wrap=True)
+        if fact["report"]:
+            own.console.print(f"report: {fact['report']}", markup=False, soft_wrap=True)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, cast
+from typing import Any
 
-import sqlglot
 from pydantic import ValidationError
-from sqlglot import exp
-from sqlglot.optimizer.qualify import qualify
 
-from ledgerlake.config.models import Column, Mart, Pipeline, Table
+from ledgerlake.config.check_marts import check_marts, mart_graph, suite_findings
+from ledgerlake.config.models import Column, Pipeline, Table
 from ledgerlake.config.source_map import Document, read_document
-from ledgerlake.core.types import spark_type
 from ledgerlake.errors import ConfigError, Where
 from ledgerlake.feeds.base import Options
 from ledgerlake.feeds.registry import FEEDS
-from ledgerlake.quality.columns import check_columns
-
-PUBLISHED_META = ("_batch_id", "_extracted_at", "_object", "_ordinal", "_position")
-"""Origin columns that mart SQL may read from silver."""
 
 
 def check_pipeline(pipeline: Pipeline) -> list[ConfigError]:
@@ -32,18 +25,13 @@ def check_pipeline(pipeline: Pipeline) -> list[ConfigError]:
     document = read_document(pipeline.folder / "pipeline.yml")
     findings += [*_check_sources(pipeline, document), *_check_cycles(pipeline, document)]
     if not findings:
-        findings += [*_check_marts(pipeline, document)]
+        findings += [*check_marts(pipeline, document)]
     return findings
 
 
 def table_graph(pipeline: Pipeline) -> dict[str, set[str]]:
     """Return each table with the tables that it references: its parents load first."""
     return {t.table: _parents(t) for t in pipeline.tables.values()}
-
-
-def mart_graph(pipeline: Pipeline) -> dict[str, set[str]]:
-    """Return each mart with the marts that it is built from."""
-    return {m.mart: {i.mart for i in m.inputs if i.mart} for m in pipeline.spec.marts}
 
 
 def _parents(table: Table) -> set[str]:
@@ -69,7 +57,7 @@ def _check_table(pipeline: Pipeline, table: Table, document: Document) -> Iterat
     yield from _check_history(pipeline, table, document)
     yield from _check_feed(pipeline, table, document)
     if table.suite:
-        yield from _suite_findings(pipeline, table.suite, set(names))
+        yield from suite_findings(pipeline, table.suite, set(names))
 
 
 def _check_column(
@@ -153,13 +141,6 @@ def _option_findings(
     return []
 
 
-def _suite_findings(pipeline: Pipeline, name: str, columns: set[str]) -> Iterator[ConfigError]:
-    try:
-        check_columns(pipeline.suites[name], columns)
-    except ConfigError as error:
-        yield error
-
-
 def _check_history(pipeline: Pipeline, table: Table, document: Document) -> Iterator[ConfigError]:
     if table.history is None:
         return
@@ -205,97 +186,3 @@ def _reference(pipeline: Pipeline, child: str, parent: str) -> Where:
     columns = pipeline.tables[child].columns
     index = next((n for n, k in enumerate(columns) if k.references and k.references.table == parent), 0)
     return document.where("columns", index)
-
-
-def _check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:
-    schema: dict[str, dict[str, str]] = {name: _silver_schema(name, t) for name, t in pipeline.readable.items()}
-    by_name = {m.mart: (n, m) for n, m in enumerate(pipeline.spec.marts)}
-    for name in TopologicalSorter(mart_graph(pipeline)).static_order():
-        index, mart = by_name[name]
-        findings = [*_check_mart(pipeline, mart, schema, document, index)]
-        yield from findings
-        if findings:
-            return  # marts built on this one would only repeat the finding
-
-
-def _silver_schema(name: str, table: Table) -> dict[str, str]:
-    bounds = dict.fromkeys(("_valid_from", "_valid_to", "_current"), "string") if name != table.table else {}
-    return {c.name: spark_type(c.type) for c in table.columns} | dict.fromkeys(PUBLISHED_META, "string") | bounds
-
-
-def _check_mart(
-    pipeline: Pipeline, mart: Mart, schema: dict[str, dict[str, str]], document: Document, index: int
-) -> Iterator[ConfigError]:
-    file = str(pipeline.folder / mart.sql)
-    inputs = {i.name: schema[i.name] for i in mart.inputs}
-    try:
-        tree = sqlglot.parse_one(pipeline.sql[mart.mart], dialect="spark")
-        unknown = {t.name for t in tree.find_all(exp.Table)} - {c.alias for c in tree.find_all(exp.CTE)} - set(inputs)
-        if unknown:
-            yield ConfigError(
-                f"the SQL reads {sorted(unknown)}, not declared as inputs",
-                where=Where(file=file, line=_line(pipeline.sql[mart.mart], unknown)),
-                then="add them under `inputs:`",
-            )
-            return
-        output = cast("exp.Query", qualify(tree, dialect="spark", schema=dict[str, object](inputs))).named_selects
-    except sqlglot.errors.ParseError as error:
-        line = error.errors[0]["line"] if error.errors else 1
-        yield ConfigError(
-            "the SQL cannot be parsed",
-            where=Where(file=file, line=line),
-            then=str(error.errors[0]["description"]) if error.errors else "fix it",
-        )
-        return
-    except sqlglot.errors.OptimizeError as error:
-        name = str(error).split("'")[1] if "'" in str(error) else ""
-        yield ConfigError(
-            f"the SQL does not fit its inputs: {error}",
-            where=Where(file=file, line=_line(pipeline.sql[mart.mart], {name})),
-            then="use declared columns only",
-        )
-        return
-    schema[mart.mart] = dict.fromkeys(output, "string")
-    wanted = {*mart.key, *([mart.partition_by] if mart.partition_by else [])}
-    if wanted - set(output):
-        yield ConfigError(
-            f"the SQL gives no column {sorted(wanted - set(output))}",
-            where=document.where("marts", index, "key"),
-            then=f"it gives {output}",
-        )
-    if mart.suite:
-        yield from _suite_findings(pipeline, mart.suite, set(output))
-    yield from _check_inputs(mart, inputs, document, index)
-
-
-def _check_inputs(
-    mart: Mart, schema: dict[str, dict[str, str]], document: Document, index: int
-) -> Iterator[ConfigError]:
-    for number, item in enumerate(mart.inputs):
-        if item.partition is None:
-            continue
-        at = document.where("marts", index, "inputs", number)
-        try:
-            columns = {c.name for c in sqlglot.parse_one(item.partition, dialect="spark").find_all(exp.Column)}
-        except sqlglot.errors.ParseError:
-            yield ConfigError("the partition expression cannot be parsed", where=at, then="give a Spark SQL expression")
-            continue
-        if mart.partition_by is None:
-            yield ConfigError(
-                "a partition expression on a mart without `partition_by`",
-                where=at,
-                then="remove it, or partition the mart",
-            )
-        if columns - set(schema[item.name]):
-            yield ConfigError(
-                f"the partition expression names unknown columns {sorted(columns - set(schema[item.name]))}",
-                where=at,
-                then=f"use columns of {item.name}",
-            )
-
-
-def _line(text: str, needles: Iterable[str]) -> int:
-    for number, line in enumerate(text.splitlines(), 1):
-        if any(n and n.lower() in line.lower() for n in needles):
-            return number
-    return 1

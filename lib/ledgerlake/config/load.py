@@ -82,7 +82,7 @@ def load_pipeline(conf: Path, suites: Path, name: str) -> Pipeline:
     spec = parse(read_document(folder / "pipeline.yml"), PipelineFile)
     tables = _load_tables(folder / "tables")
     sql = {m.mart: _read_sql(folder, m.sql) for m in spec.marts}
-    return Pipeline(folder=folder, spec=spec, tables=tables, sql=sql, suites=_load_suites(suites, spec, tables))
+    return Pipeline(folder=folder, spec=spec, tables=tables, sql=sql, suites=_load_suites(suites, folder, spec, tables))
 
 
 def _load_tables(folder: Path) -> dict[str, Table]:
@@ -106,14 +106,20 @@ def _read_sql(folder: Path, name: str) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def _load_suites(folder: Path, spec: PipelineFile, tables: dict[str, Table]) -> dict[str, Any]:
-    named = [t.suite for t in tables.values()] + [m.suite for m in spec.marts]
+def _load_suites(suites: Path, folder: Path, spec: PipelineFile, tables: dict[str, Table]) -> dict[str, Any]:
+    named: list[tuple[str | None, str, tuple[str | int, ...]]] = [
+        *((t.suite, f"tables/{t.table}.yml", ("suite",)) for t in tables.values()),
+        *((m.suite, "pipeline.yml", ("marts", n, "suite")) for n, m in enumerate(spec.marts)),
+    ]
     loaded = {}
-    for name in filter(None, named):
-        file = folder / spec.pipeline / f"{name}.json"
+    for name, declaration, place in named:
+        if name is None:
+            continue
+        file = suites / spec.pipeline / f"{name}.json"
         if not file.is_file():
+            where = read_document(folder / declaration).where(*place)
             raise ConfigError(
-                f"the suite {name!r} does not exist", where=Where(file=str(file)), then="write it, or remove `suite:`"
+                f"the suite {name!r} does not exist", where=where, then=f"write {file}, or remove `suite:`"
             )
         loaded[name] = load_suite(file)
     return loaded

@@ -6,10 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.core.types import is_type
+from ledgerlake.ports.secrets import is_reference
 from ledgerlake.ports.snowflake import SnowflakeSettings
 
 
@@ -189,6 +190,15 @@ class Alerts(Model):
     """Who hears of blocked and failed runs; the URL is a secret reference."""
 
     webhook: str | None = None
+
+    @field_validator("webhook")
+    @classmethod
+    def _only_references(cls, value: str | None) -> str | None:
+        if value is not None and not is_reference(value):
+            raise ValueError(
+                "must be a reference (env:NAME or secretsmanager:ID#field): who knows the address can post"
+            )
+        return value
 
 
 class PipelineFile(Model):

@@ -20,6 +20,10 @@ RESOURCE_OF = {
     "balance_transaction": "balance_transactions",
     "dispute": "disputes",
     "event": "events",
+    "customer": "customers",
+    "subscription": "subscriptions",
+    "invoice": "invoices",
+    "payment_intent": "payment_intents",
 }
 TWICE_EVERY = 10  # every tenth refund is told by two event objects of one kind
 

@@ -94,6 +94,8 @@ BOUNDS: dict[str, Callable[[int, int], bool]] = {
 
 
 def _wanted(row: StripeObject, params: Params) -> bool:
+    if row.get("deleted") or (row.get("status") == "canceled" and _hides_canceled(row, params)):
+        return False
     bounds = [(holds, int(params[name][0])) for name, holds in BOUNDS.items() if name in params]
     if not all(holds(row["created"], limit) for holds, limit in bounds):
         return False
@@ -101,3 +103,7 @@ def _wanted(row: StripeObject, params: Params) -> bool:
     types = [value for name, values in params.items() if name.startswith("types[") for value in values]
     types += params.get("type", [])
     return not types or row.get("type") in types
+
+
+def _hides_canceled(row: StripeObject, params: Params) -> bool:
+    return row["object"] == "subscription" and params.get("status") != ["all"]

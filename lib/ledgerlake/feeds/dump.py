@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 PLACE = "concat(_order, '|', lpad(_ordinal, 12, '0'))"
-EXACT_DIGITS = 15
-"""A JSON number of an array passes through a double on its way; longer ones are refused there."""
+DOUBLE_DIGITS = "16 AND 17"
+"""A JSON number of an array passes through a double on its way, which shows at most 17 digits and keeps
+only 15: values of 16 or 17 digits may have been numbers and are refused there; longer ones were text."""
 
 
 class DumpSource(Options):
@@ -159,12 +160,12 @@ def _ordered(column: Column, value: str) -> str:
 
 
 def _inexact(table: Table) -> str:
-    tests = [
-        f"length({path_sql('j', c.source_name)}) > {EXACT_DIGITS} OR {path_sql('j', c.source_name)} LIKE '%E%'"
-        for c in table.columns
-        if decimal_parts(c.type)
-    ]
+    tests = [_rounded(path_sql("j", c.source_name)) for c in table.columns if decimal_parts(c.type)]
     return f"coalesce({' OR '.join(tests)}, false)" if tests else "false"
+
+
+def _rounded(value: str) -> str:
+    return f"{value} LIKE '%E%' OR length(regexp_replace({value}, '[^0-9]', '')) BETWEEN {DOUBLE_DIGITS}"
 
 
 def _fields(paths: list[str]) -> str:

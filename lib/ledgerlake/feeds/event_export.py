@@ -1,4 +1,4 @@
-"""Event exports: gzipped JSON lines in Kafka-connect layout ``topic+partition+startOffset.ext``.
+"""Event exports in Kafka-connect layout ``topic+partition+startOffset.ext``: JSON lines or Avro containers.
 
 Identity is the declared key (an envelope id), order is (partition, offset): Kafka keeps one
 key's events in one partition, so that is each key's business order. Fields that the contract
@@ -13,20 +13,37 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ledgerlake.config.models import Source, Table
+from ledgerlake.config.models import Column, Source, Table
+from ledgerlake.core.types import decimal_parts
+from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.avro_container import MAGIC, avro_fields
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import contract_values, json_records, lines_of, literal, with_order
+from ledgerlake.feeds.frames import (
+    ONE_FILE_PER_TASK,
+    contract_values,
+    json_records,
+    lines_of,
+    literal,
+    path_sql,
+    with_order,
+)
 from ledgerlake.feeds.kafka_files import file_date, file_order, probe
+from ledgerlake.feeds.tabular import by_layout, names_of
+from ledgerlake.landing.manifest import LandedObject
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["EventExportFeed", "EventSource", "EventTable", "file_date", "file_order", "probe"]
+
+_POSITION = "concat(split_part(_order, '|', 1), '|', lpad(CAST(split_part(_order, '|', 2) AS BIGINT) + _ordinal, 20, '0')) AS _position"
 
 
 class EventSource(Options):
     """How events are written."""
 
-    format: Literal["json"] = "json"
+    format: Literal["json", "avro"] = "json"
 
 
 class EventTable(Options):
@@ -44,10 +61,12 @@ class EventExportFeed(FileFeed):
     table_options = EventTable
 
     def check(self, source: Source, table: Table) -> None:
-        """Check options: patches need a table that declares partial changes."""
-        own = EventTable(**table.feed)
+        """Check options: patches need a table that declares partial changes, and JSON."""
+        own, avro = EventTable(**table.feed), EventSource(**source.options).format == "avro"
         if bool(own.op_field) != bool(own.ops):
             raise ValueError("`op_field` and `ops` go together")
+        if avro and ("patch" in own.ops.values() or table.changes == "partial"):
+            raise ValueError("Avro records have every field: what a patch leaves out cannot be told from null")
         if "patch" in own.ops.values() and table.changes != "partial":
             raise ValueError("patch operations need `changes: partial`")
 
@@ -56,28 +75,95 @@ class EventExportFeed(FileFeed):
         return file_date(name)
 
     def probe(self, source: Source, table: Table) -> Probe:
-        """Refuse names outside the layout, and what is not JSON lines."""
-        return probe
+        """Refuse names outside the layout, and what is not whole or not of the declared format."""
+        if EventSource(**source.options).format == "avro":
+            return lambda name, body: _probe_avro(name, body, table)
+        return _probe_json
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
-        """Parse each line once; what is not a JSON object is a problem, not an error."""
-        table, own = reading.table, EventTable(**reading.table.feed)
-        paths = [c.source_name for c in table.columns] + ([own.op_field] if own.op_field else [])
-        orders = {i.path: file_order(i.source_name) for i in reading.objects}
-        lines = with_order(spark, lines_of(spark, reading.lake_uri, list(orders)), orders)
-        parsed = json_records(lines, paths)
-        return parsed.selectExpr("*", f"{_op_sql(own)} AS _event_op").selectExpr(
-            "_object", "_ordinal", "_event_op AS _op",
-            "concat(split_part(_order, '|', 1), '|', lpad(CAST(split_part(_order, '|', 2) AS BIGINT) + _ordinal, 20, '0')) AS _position",
-            "CASE WHEN j IS NULL THEN 'not a JSON object' WHEN _event_op IS NULL THEN 'unknown operation' END AS _problem",
-            "CASE WHEN j IS NULL OR _event_op IS NULL THEN value END AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table, "j"),
-        )  # fmt: skip
+        """Decode each record once; what is not a JSON object is a problem, not an error."""
+        if EventSource(**reading.source_options).format == "avro":
+            return by_layout(reading, lambda layout, items: _read_avro(spark, reading, layout, items))
+        return _read_json(spark, reading)
+
+
+def _probe_json(name: str, body: bytes) -> tuple[str, ...]:
+    if body[:4] == MAGIC:
+        file_order(name)
+        raise SourceError(
+            "an Avro container where JSON lines are declared: a topic of Avro is a source with `format: avro`",
+            where=Where(file=name),
+        )
+    return probe(name, body)
+
+
+def _probe_avro(name: str, body: bytes, table: Table) -> tuple[str, ...]:
+    """Return ``field:type`` of every leaf; refuse what the contract's columns cannot be read from."""
+    file_order(name)
+    fields, own = avro_fields(name, body), EventTable(**table.feed)
+    where = Where(file=name, table=table.table)
+    if own.op_field and fields.get(own.op_field) != "string":
+        raise SourceError(f"the schema has no text in the operation's field {own.op_field!r}", where=where)
+    for column in table.columns:
+        problem = _unreadable(column, fields, required=not column.nullable or column.name in table.key)
+        if problem:
+            raise SourceError(f"{column.source_name}: {problem}", where=where)
+    return tuple(f"{field}:{kind}" for field, kind in fields.items())
+
+
+def _unreadable(column: Column, fields: dict[str, str], *, required: bool) -> str | None:
+    kind = fields.get(column.source_name)
+    if kind is None:
+        inside = any(f.startswith(f"{column.source_name}.") for f in fields)
+        said = "is a record: name its fields (`source: record.field`)" if inside else "missing from the schema"
+        return said if inside or required else None
+    if kind.startswith("unsupported"):
+        return f"of a type that cannot be read: {kind}"
+    if kind in ("float", "double") and (decimal_parts(column.type) or column.unit != "major"):
+        return "a float, which is not exact: have it written as decimal (logical type) or as text"
+    if kind in ("timestamp", "date") and column.format != "auto":
+        return "has its own time type: leave `format` out"
+    return None
+
+
+def _read_json(spark: SparkSession, reading: Reading) -> DataFrame:
+    table, own = reading.table, EventTable(**reading.table.feed)
+    paths = [c.source_name for c in table.columns] + ([own.op_field] if own.op_field else [])
+    orders = {i.path: file_order(i.source_name) for i in reading.objects}
+    lines = with_order(spark, lines_of(spark, reading.lake_uri, list(orders)), orders)
+    op = _op_sql(own)
+    return json_records(lines, paths).selectExpr(
+        "_object", "_ordinal", f"{op} AS _op", _POSITION,
+        f"CASE WHEN j IS NULL THEN 'not a JSON object' WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
+        f"CASE WHEN j IS NULL OR {op} IS NULL THEN value END AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table, "j"),
+    )  # fmt: skip
+
+
+def _read_avro(spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
+    """Read containers of one schema; every value becomes text, exactly, so that schemas may differ in a batch."""
+    own, present = EventTable(**reading.table.feed), set(names_of(layout))
+    orders = {i.path: file_order(i.source_name) for i in items}
+    records = spark.read.format("avro").load([f"{reading.lake_uri}/{path}" for path in orders])
+    located = records.selectExpr(
+        "struct(*) AS j", "substring_index(_metadata.file_path, '/', -5) AS _object", ONE_FILE_PER_TASK
+    )
+    placed = with_order(spark, located, orders)
+    op = _op_sql(own)
+    return placed.selectExpr(
+        "_object", "_ordinal", f"{op} AS _op", _POSITION,
+        f"CASE WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
+        f"CASE WHEN {op} IS NULL THEN to_json(j) END AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried",
+        *(
+            f"CAST({path_sql('j', c.source_name) if c.source_name in present else 'NULL'} AS STRING) AS `{c.name}`"
+            for c in reading.table.columns
+        ),
+    )  # fmt: skip
 
 
 def _op_sql(own: EventTable) -> str:
     if not own.op_field:
         return "'upsert'"
-    field = "j." + own.op_field
+    field = path_sql("j", own.op_field)
     cases = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in own.ops.items())
     return f"CASE {field} {cases} END"
 

@@ -12,7 +12,7 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError, SourceError, Where
 from ledgerlake.feeds.base import Extraction, Feed
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog, RefusedObject
-from ledgerlake.ports.objects import ObjectInfo, ObjectStore, content_hash
+from ledgerlake.ports.objects import LocalObjects, ObjectInfo, ObjectStore, content_hash
 
 Probe = Callable[[str, bytes], tuple[str, ...]]
 """(source name, content) → layout as ``column:type``; raises SourceError to refuse the object."""
@@ -168,4 +168,11 @@ def open_location(request: Extraction) -> ObjectStore:
     """Open the source's declared location, relative to the environment's source root."""
     if request.source.location is None:
         raise ConfigError(f"source {request.source_name!r} has no location", then="add `location: folder/`")
-    return request.open_source(request.source.location)
+    store = request.open_source(request.source.location)
+    if request.tables and isinstance(store, LocalObjects) and not store.root.is_dir():
+        # An unmounted share looks like this; taken for an empty source it would pass unnoticed.
+        raise SourceError(
+            "the source's folder does not exist", where=Where(file=store.uri),
+            then="mount or create it (it may be empty), or correct `location:`",
+        )  # fmt: skip
+    return store

@@ -6,7 +6,11 @@ that moment is its position. Source: Stripe API reference, "Pagination", "Events
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError
@@ -21,12 +25,17 @@ if TYPE_CHECKING:
 
 
 class StripeSource(Options):
-    """How the account is read."""
+    """How the account is read; a new word in ``resync`` loads everything anew, once.
 
-    stripe_version: str
-    look_back_days: int = 3
-    page_size: int = 100
-    max_network_retries: int = 4
+    ``look_back_days`` must be longer than changes go untold: balance transactions have no
+    events, so it covers the days until they become available.
+    """
+
+    stripe_version: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}(\.[a-z]+)?$")
+    look_back_days: int = Field(default=3, ge=0)
+    page_size: int = Field(default=100, ge=1, le=100)
+    max_network_retries: int = Field(default=4, ge=0)
+    resync: str | None = None
 
 
 class StripeFeed(Feed):
@@ -37,13 +46,18 @@ class StripeFeed(Feed):
     tables_together = True  # one cursor for all resources
 
     def check(self, source: Source, table: Table) -> None:
-        """Check that a connection is declared."""
+        """Check that a connection is declared, and that rows are told apart by Stripe's id."""
         if source.connection is None:
             raise ValueError("a stripe source needs `connection:`")
+        if [table.column(k).source_name for k in table.key if k in table.column_names] != ["id"]:
+            raise ValueError("the key must be one column with `source: id`: a deleted object has nothing else")
+        if table.changes != "whole":
+            raise ValueError("objects are whole rows: remove `changes: partial`")
 
     def pending(self, request: Extraction) -> dict[str, int]:
-        """One pull for each table whose day has not been landed yet."""
-        return {t.table: int(not request.logs[t.table].covers(request.logical_date)) for t in request.tables}
+        """One pull for each table whose day has not been landed yet, or that is to be loaded anew."""
+        due = _resync_due(request)
+        return {t.table: int(due or not request.logs[t.table].covers(request.logical_date)) for t in request.tables}
 
     def extract(self, request: Extraction) -> list[Manifest]:
         """Pull up to the window's end, once per logical date; the cursor stands in the manifest."""
@@ -51,12 +65,13 @@ class StripeFeed(Feed):
             return []
         from ledgerlake.feeds.stripe_extract import StripeExtractor, StripeOptions
 
-        options = StripeSource(**request.source.options)
-        settings = StripeOptions(resources=tuple(t.resource for t in request.tables), **options.model_dump())
+        options, cursor = StripeSource(**request.source.options), _cursor(request)
+        resources = tuple(t.resource for t in request.tables)
+        settings = StripeOptions(resources=resources, **options.model_dump(exclude={"resync"}))
         extractor = StripeExtractor(_client(request, options), settings, request.clock)
-        # All resources share one cursor; it stands in the manifest of the first table.
-        cursor = request.logs[request.tables[0].table].latest_cursor()
-        found, after = extractor.extract(cursor, request.window_end)
+        known = _deletable_ids(request) if _resync_due(request) else None
+        found, after = extractor.extract(cursor, request.window_end, known)
+        after["resync"] = options.resync or cursor.get("resync")
         return [
             _land(request, t, [o for o in found if o.resource == t.resource], after if n == 0 else {})
             for n, t in reversed(list(enumerate(request.tables)))
@@ -66,13 +81,37 @@ class StripeFeed(Feed):
         """Parse each line ``{fetched_at, object}`` once."""
         table = reading.table
         lines = lines_of(spark, reading.lake_uri, [i.path for i in reading.objects])
-        parsed = json_records(lines, ["fetched_at", *(f"object.{c.source_name}" for c in table.columns)])
+        parsed = json_records(
+            lines, ["fetched_at", "object.deleted", *(f"object.{c.source_name}" for c in table.columns)]
+        )
         return parsed.selectExpr(
-            "_object", "_ordinal", "'upsert' AS _op",
+            "_object", "_ordinal", "CASE WHEN j.object.deleted = 'true' THEN 'delete' ELSE 'upsert' END AS _op",
             "concat(j.fetched_at, '|', lpad(_ordinal, 12, '0')) AS _position",
             "CASE WHEN j IS NULL THEN 'not a JSON object' END AS _problem",
             "value AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried", *contract_values(table, "j", "object."),
         )  # fmt: skip
+
+
+def _cursor(request: Extraction) -> Mapping[str, Any]:
+    """Return where the last pull ended: all tables share one cursor, which one manifest of each pull holds."""
+    cursors = [m.cursor for t in request.tables for m in request.logs[t.table].all() if m.cursor]
+    return max(cursors, key=lambda c: datetime.fromisoformat(c["fetched_at"]), default={})
+
+
+def _resync_due(request: Extraction) -> bool:
+    word, cursor = StripeSource(**request.source.options).resync, _cursor(request)
+    return word is not None and bool(cursor) and cursor.get("resync") != word
+
+
+def _deletable_ids(request: Extraction) -> dict[str, set[str]]:
+    """Return the visible ids of objects that may have been deleted while nobody listened."""
+    from ledgerlake.feeds.stripe_extract import DELETABLE
+
+    found = {}
+    for table in (t for t in request.tables if t.resource in DELETABLE):
+        keys = request.known_keys(table.table)
+        found[table.resource] = {row[0] for row in keys.collect()} if keys else set()
+    return found
 
 
 def _client(request: Extraction, options: StripeSource) -> Any:

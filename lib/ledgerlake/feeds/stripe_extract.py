@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -20,7 +19,8 @@ from typing import Any
 
 import stripe
 
-from ledgerlake.errors import ConfigError, LedgerlakeError, SourceError, TransientError
+from ledgerlake.errors import ConfigError, SourceError
+from ledgerlake.feeds.stripe_calls import Calls, Client, Fetched, Objects, canonical
 from ledgerlake.ports.clock import Clock
 
 EVENTS = "events"
@@ -30,13 +30,15 @@ RESOURCE_OF_OBJECT = {
     "payout": "payouts",
     "balance_transaction": "balance_transactions",
     "dispute": "disputes",
+    "customer": "customers",
+    "subscription": "subscriptions",
+    "invoice": "invoices",
+    "payment_intent": "payment_intents",
 }
+DELETABLE = ("customers", "invoices")  # customers, and invoices that are still drafts
 EVENT_RETENTION = timedelta(days=30)  # https://docs.stripe.com/api/events: listable for 30 days
 EVENT_OVERLAP = timedelta(hours=1)  # events come in no order: one may appear after a newer one
 OBJECT_ROWS_MAX = 50_000
-PAUSE_S_MAX = 30.0
-
-Objects = dict[str, "Fetched"]  # by id
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,6 @@ class ExtractedObject:
     extracted_at: datetime
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """A Stripe object as plain data, and the moment just before it was asked for."""
-
-    content: dict[str, Any]
-    fetched_at: datetime
-
-    @property
-    def digest(self) -> str:
-        """Return the SHA-256 of the object's canonical JSON."""
-        return hashlib.sha256(_canonical(self.content).encode()).hexdigest()
-
-
 class StripeExtractor:
     """Pulls the configured resources and keeps its place in a JSON-serialisable cursor.
 
@@ -93,40 +82,59 @@ class StripeExtractor:
                 f"Stripe resources {sorted(unknown)} are not supported",
                 then=f"use some of {sorted({EVENTS, *RESOURCE_OF_OBJECT.values()})}",
             )
-        self.client, self.options, self._clock, self._pause = client, options, clock, pause
+        self.options, self._clock = options, clock
+        self._client = Client(client, options.stripe_version, options.page_size, options.max_network_retries, pause)
 
-    def extract(self, cursor: Mapping[str, Any], until: datetime) -> tuple[list[ExtractedObject], dict[str, Any]]:
+    def extract(
+        self, cursor: Mapping[str, Any], until: datetime, resync: Mapping[str, set[str]] | None = None
+    ) -> tuple[list[ExtractedObject], dict[str, Any]]:
         """Return what is new or changed among objects created before ``until``, and the next cursor.
 
-        An empty cursor loads everything. Raises :class:`SourceError` where events are no longer
-        listable, :class:`TransientError` where Stripe does not answer, :class:`ConfigError`
-        where it refuses the key; then nothing is to be landed and the cursor stays.
+        An empty cursor loads everything, and so does ``resync``: the ids that are known, by
+        resource; those that Stripe no longer lists are asked for one by one. Raises
+        :class:`SourceError` where events are no longer listable, :class:`TransientError` where
+        Stripe does not answer, :class:`ConfigError` where it refuses the key; then nothing is to
+        be landed and the cursor stays.
         """
-        until = until.astimezone(UTC)
-        calls = _Calls(self, self._clock, self._pause, cursor.get("fetched_at"))
-        read_until = min(until, calls.moment())  # what happens after now is not yet told
-        pull = self._increment(calls, cursor, until) if cursor else self._everything(calls, until)
-        seen = cursor.get("seen", {})
+        until, begun = until.astimezone(UTC), int(cursor.get("events_until", 0))
+        calls = Calls(self._client, self._clock, cursor.get("fetched_at"))
+        now = calls.moment()
+        anew = not cursor or resync is not None
+        if anew:
+            until = max(until, datetime.fromtimestamp(begun, UTC))
+            pull = self._everything(calls, until, resync or {})
+        else:
+            pull = self._increment(calls, cursor, until)
+        seen = {} if anew else cursor["seen"]
         landed = {r: _changed(things, seen.get(r, {})) for r, things in pull.found.items()}
-        position = max(int(read_until.timestamp()), int(cursor.get("events_until", 0)))
+        position = max(int(min(until, now).timestamp()), begun)  # what happens after now is not yet told
         return list(_packed(landed, calls.last)), {
             **self._memory(pull, position),
             "events_until": position,
+            "complete_at": now.isoformat() if anew else cursor.get("complete_at"),
             "fetched_at": calls.last.isoformat(timespec="microseconds"),
         }
 
-    def _everything(self, calls: _Calls, until: datetime) -> _Pull:
+    def _everything(self, calls: Calls, until: datetime, known: Mapping[str, set[str]]) -> _Pull:
         created = {"created": {"lt": int(until.timestamp())}}
-        found = {r: calls.listed(r, created) for r in self.options.resources}
-        return _Pull(found, found, found.get(EVENTS, {}))
+        window = {r: calls.listed(r, created) for r in self.options.resources}
+        found = {r: dict(objects) for r, objects in window.items()}
+        for resource, key in ((r, k) for r in found for k in sorted(known.get(r, set()) - found[r].keys())):
+            fetched = calls.one(resource, key, told_deleted=resource in DELETABLE)
+            found[resource] |= {key: fetched} if fetched else {}
+        return _Pull(found, window, window.get(EVENTS, {}))
 
-    def _increment(self, calls: _Calls, cursor: Mapping[str, Any], until: datetime) -> _Pull:
-        position = _position(cursor, until)
+    def _increment(self, calls: Calls, cursor: Mapping[str, Any], until: datetime) -> _Pull:
+        position = _position(cursor, calls.last)
         events = calls.listed(EVENTS, _between(position - EVENT_OVERLAP, until))
         # From the last position, not from now: after an outage longer than the look-back,
         # balance entries, which no event tells of, would else be missed.
         created = _between(min(position, until) - timedelta(days=self.options.look_back_days), until)
-        window = {r: events if r == EVENTS else calls.listed(r, created) for r in self.options.resources}
+        fresh = {"created": {"lt": int(until.timestamp())}}  # a resource that was added later is loaded whole
+        window = {
+            r: events if r == EVENTS else calls.listed(r, created if r in cursor["seen"] else fresh)
+            for r in self.options.resources
+        }
         known = set(cursor["events_seen"])
         news = [event for key, event in events.items() if key not in known]
         return _Pull(_with_named(calls, window, news), window, events)
@@ -153,87 +161,18 @@ class _Pull:
     events: Objects
 
 
-class _Calls:
-    """Calls of the library, one page at a time, repeated where it would not, errors translated."""
+def _position(cursor: Mapping[str, Any], now: datetime) -> datetime:
+    """Return the moment up to which events have been read; refuse a gap events cannot fill.
 
-    def __init__(
-        self, source: StripeExtractor, clock: Clock, pause: Callable[[float], None], after: str | None
-    ) -> None:
-        self._source, self._clock, self._pause = source, clock, pause
-        version, self._retries = source.options.stripe_version, source.options.max_network_retries
-        self._per_request = {"stripe_version": version, "max_network_retries": self._retries}
-        earliest = datetime.fromisoformat(after) + timedelta(microseconds=1) if after else clock.now()
-        self.last = earliest.astimezone(UTC)
-
-    def moment(self) -> datetime:
-        """Return the present moment; it never goes back, and is after the extraction before."""
-        self.last = max(self._clock.now().astimezone(UTC), self.last)
-        return self.last
-
-    def listed(self, resource: str, filters: Mapping[str, Any]) -> Objects:
-        """Return every object that the filters let through."""
-        service = getattr(self._source.client.v1, resource)
-        params: dict[str, Any] = {**filters, "limit": self._source.options.page_size}
-        found: Objects = {}
-        while True:  # bounded: every page must bring an object not seen before
-            at = self.moment()
-            page = self._repeated(resource, lambda: service.list(dict(params), self._per_request))
-            if page is None:
-                raise SourceError(f"Stripe has no list of {resource}", then="check the source's resources")
-            fresh = [thing for thing in page.data if thing.id not in found]
-            found |= {thing.id: Fetched(thing.to_dict(for_json=True), at) for thing in fresh}
-            if not page.has_more:
-                return found
-            if not fresh:
-                raise TransientError(f"Stripe's list of {resource} does not advance", then="run again")
-            params["starting_after"] = page.data[-1].id
-
-    def one(self, resource: str, key: str) -> Fetched | None:
-        """Return an object by id, or None where Stripe no longer has it."""
-        service = getattr(self._source.client.v1, resource)
-        at = self.moment()
-        thing = self._repeated(resource, lambda: service.retrieve(key, None, self._per_request))
-        content = thing.to_dict(for_json=True) if thing is not None else {"deleted": True}
-        return None if content.get("deleted") else Fetched(content, at)
-
-    def _repeated(self, resource: str, call: Callable[[], Any]) -> Any:
-        """Make a call, repeating what the library never does; None where there is no such object."""
-        for attempt in range(self._retries + 1):
-            try:
-                return call()
-            except stripe.StripeError as error:
-                if error.http_status == 404:
-                    return None
-                if attempt == self._retries or not _worth_repeating(error):
-                    raise _translated(error, resource) from None
-                self._pause(min(0.5 * 2**attempt, PAUSE_S_MAX))
-        raise AssertionError("the last attempt returns or raises")
-
-
-def _worth_repeating(error: stripe.StripeError) -> bool:
-    # The library has already repeated 409, 5xx and connections that it deems repeatable.
-    cut = isinstance(error, stripe.APIConnectionError) and not error.should_retry
-    return cut or isinstance(error, stripe.RateLimitError)
-
-
-def _translated(error: stripe.StripeError, resource: str) -> LedgerlakeError:
-    """Return our error for Stripe's; its own message may show part of the key and is left out."""
-    what = f"Stripe did not deliver {resource} (HTTP {error.http_status}, {type(error).__name__})"
-    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-        return ConfigError(what, then="check the secret the source's key refers to and what it may read")
-    if isinstance(error, stripe.InvalidRequestError):
-        return SourceError(what, then="check the resource and the pinned stripe_version")
-    return TransientError(what, then="run the same command again; nothing landed, the cursor stays")
-
-
-def _position(cursor: Mapping[str, Any], until: datetime) -> datetime:
-    """Return the moment up to which events have been read; refuse a gap events cannot fill."""
+    What happened before everything was last fetched needs no event.
+    """
     position = datetime.fromtimestamp(int(cursor["events_until"]), UTC)
-    if until - position > EVENT_RETENTION:
+    told_since = max(position, datetime.fromisoformat(cursor.get("complete_at") or position.isoformat()))
+    if now - told_since > EVENT_RETENTION:
         raise SourceError(
             f"Stripe events were last read up to {position.isoformat()}, and Stripe lists them for only "
             f"{EVENT_RETENTION.days} days: changes to older objects are lost. A full resync is needed",
-            then="ledgerlake run … --resync SOURCE",
+            then=f"give the source's options a new word, `resync: {now:%Y-%m-%d}`, and run again",
         )
     return position
 
@@ -246,12 +185,13 @@ def _digests(objects: Objects, since: int) -> dict[str, str]:
     return {k: o.digest for k, o in sorted(objects.items()) if o.content["created"] >= since}
 
 
-def _with_named(calls: _Calls, window: Mapping[str, Objects], news: Iterable[Fetched]) -> dict[str, Objects]:
+def _with_named(calls: Calls, window: Mapping[str, Objects], news: list[Fetched]) -> dict[str, Objects]:
     """Return the window's objects and those that new events name outside of it."""
     found = {resource: dict(objects) for resource, objects in window.items()}
+    deleted = {e.content["data"]["object"].get("id") for e in news if e.content["type"].endswith(".deleted")}
     for resource, key in sorted(set(chain.from_iterable(map(_named, news)))):
         if resource in found and key not in found[resource]:
-            fetched = calls.one(resource, key)
+            fetched = calls.one(resource, key, told_deleted=key in deleted)
             found[resource] |= {key: fetched} if fetched else {}
     return found
 
@@ -262,14 +202,14 @@ def _named(event: Fetched) -> Iterator[tuple[str, str]]:
     resource = RESOURCE_OF_OBJECT.get(about.get("object", ""))
     if resource:
         yield resource, about["id"]
-        if about.get("charge"):
+        if isinstance(about.get("charge"), str):
             yield "charges", about["charge"]
 
 
 def _changed(found: Objects, seen: Mapping[str, str]) -> list[Fetched]:
     """Return what differs from the version last landed, in an order that does not depend on paging."""
     fresh = [thing for key, thing in found.items() if seen.get(key) != thing.digest]
-    return sorted(fresh, key=lambda f: (f.fetched_at, f.content["created"], f.content["id"]))
+    return sorted(fresh, key=lambda f: (f.fetched_at, f.content.get("created", 0), f.content["id"]))
 
 
 def _packed(landed: Mapping[str, list[Fetched]], extracted_at: datetime) -> Iterator[ExtractedObject]:
@@ -284,9 +224,4 @@ def _packed(landed: Mapping[str, list[Fetched]], extracted_at: datetime) -> Iter
 
 def _line(fetched: Fetched) -> str:
     moment = f"{fetched.fetched_at:%Y-%m-%dT%H:%M:%S.%f}Z"
-    return _canonical({"fetched_at": moment, "object": fetched.content}) + "\n"
-
-
-def _canonical(content: Mapping[str, Any]) -> str:
-    # Money is integer minor units and decimals are strings (for_json): no float is formed here.
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return canonical({"fetched_at": moment, "object": fetched.content}) + "\n"

@@ -125,6 +125,9 @@ def _test(column: Column, *, nullable: bool) -> list[tuple[str, str]]:
     if column.unit != "major":
         unreadable += f" AND {_unit_size(column)} IS NOT NULL"
     tests = [(unreadable, f"{column.name}: not a {column.type}")]
+    if column.type == "date" and column.format == "auto":
+        # Midnight is how databases without a date type write one; any other time would be cut off unseen.
+        tests.append((f"CAST({raw} AS STRING) RLIKE '^[0-9-]+[T ].*[1-9]'", f"{column.name}: has a time of day"))
     if not nullable:
         tests.append((f"{raw} IS NULL", f"{column.name}: null"))
     if column.type == "string":

@@ -12,10 +12,10 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
-from ledgerlake.errors import LeaseHeld, Where
+from ledgerlake.errors import LeaseHeld, LedgerlakeError, Where
 from ledgerlake.ports.clock import Clock
 from ledgerlake.ports.objects import ObjectStore
 
@@ -69,9 +69,15 @@ class Leases:
         token = self.take(name, owner)
         try:
             yield token
-        finally:
-            if self.still_held(name, token):
-                self.give_back(name, token)
+        except BaseException:
+            with suppress(LedgerlakeError):  # why the work stopped is worth more than why the lease stays
+                self._end(name, token)
+            raise
+        self._end(name, token)
+
+    def _end(self, name: str, token: int) -> None:
+        if self.still_held(name, token):
+            self.give_back(name, token)
 
     def _write(self, name: str, token: int, owner: str, expires_at: datetime) -> bool:
         body = {"token": token, "owner": owner, "expires_at": expires_at.isoformat()}

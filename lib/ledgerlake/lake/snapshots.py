@@ -11,40 +11,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date
+from math import ceil
 from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Snapshot, Table
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.frames import literal, objects_sql
-from ledgerlake.landing.manifest import LandedObject, Manifest
+from ledgerlake.landing.manifest import Manifest
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-def label_of(item: LandedObject, date_of: Callable[[str], date | None]) -> str:
-    """Return the snapshot that an object belongs to, as text that orders snapshots by time."""
-    day = date_of(item.source_name)
-    return day.isoformat() if day else item.extracted_at.astimezone(UTC).isoformat(timespec="microseconds")
-
-
 def labels(manifest: Manifest, earlier: list[Manifest], date_of: Callable[[str], date | None]) -> dict[str, str]:
-    """Return landed path → label of a delivery.
+    """Return landed path → label of a delivery; ``earlier`` are the deliveries that were loaded before.
 
-    Raises :class:`SourceError` where a snapshot that was landed before gets another part: whether
-    the first delivery was whole cannot be known.
+    Raises :class:`SourceError` where a snapshot that was loaded gets another part: whether the
+    first delivery was whole cannot be known.
     """
-    found = {o.path: label_of(o, date_of) for o in manifest.objects}
-    known = {label_of(o, date_of) for m in earlier for o in m.objects}
+    found = _by_path(manifest, date_of)
+    known = {label for m in earlier for label in _by_path(m, date_of).values()}
     again = sorted(set(found.values()) & known)
     if again:
         culprit = next(o.source_name for o in manifest.objects if found[o.path] == again[0])
         raise SourceError(
-            f"another part of the snapshot {again[0]} arrived after it was landed",
+            f"another part of the snapshot {again[0]} arrived after it was loaded",
             where=Where(file=culprit, table=manifest.table),
             then="deliver all parts of a snapshot together, or the whole of it again under a newer date",
         )
     return found
+
+
+def _by_path(manifest: Manifest, date_of: Callable[[str], date | None]) -> dict[str, str]:
+    """Return landed path → label, as text that orders snapshots by time.
+
+    Objects whose names tell no date, landed together, are parts of one snapshot: its time is
+    that of the newest part at the source.
+    """
+    days = {o.path: date_of(o.source_name) for o in manifest.objects}
+    undated = max((o.extracted_at for o in manifest.objects if days[o.path] is None), default=None)
+    moment = undated.astimezone(UTC).isoformat(timespec="microseconds") if undated else ""
+    return {path: day.isoformat() if day else moment for path, day in days.items()}
 
 
 def as_snapshots(spark: SparkSession, raw: DataFrame, table: Table, by_object: Mapping[str, str]) -> DataFrame:
@@ -72,7 +79,7 @@ def doubt_sql(rule: Snapshot, rows_before: int) -> str:
     label = "OVER (PARTITION BY split_part(_position, '|', 1))"
     rows = f"count_if(_op <> 'truncate') {label}"
     bad = f"count_if(_op <> 'truncate' AND (size(_reasons) > 0 OR _held_for IS NOT NULL)) {label}"
-    least = max(rule.rows_min, int(rows_before * (1 - rule.shrink_max)))
+    least = max(rule.rows_min, ceil(rows_before * (1 - rule.shrink_max)))
     return (
         f"CASE WHEN _op <> 'truncate' THEN NULL"
         f" WHEN {rows} < {least} THEN 'snapshot: far smaller than what is known; what it lacks is not deleted'"

@@ -19,6 +19,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from ledgerlake.config.models import Column, Environment, Table
 from ledgerlake.core import change as c
+from ledgerlake.ports.failures import storage_failure
 from ledgerlake.ports.secrets import Secrets
 
 SILVER_PROPERTIES = {
@@ -107,6 +108,9 @@ class TableStorage:
                 QueryBuilder().register("rows", table).execute(f"SELECT {columns} FROM rows WHERE {where}").read_all()
             )
         except Exception as error:  # the engine knows one exception type for everything
+            known = storage_failure(error)
+            if known is not None:
+                raise known from error
             if "Object Store error" in str(error):
                 raise FileNotFoundError(uri) from error
             raise

@@ -14,6 +14,7 @@ from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.landing.manifest import Manifest
 from ledgerlake.ops.progress import Progress
+from ledgerlake.ports.failures import storage_errors
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -77,14 +78,17 @@ def extract(workspace: Workspace, run_id: str, day: date, progress: Progress) ->
     for name in workspace.pipeline.spec.sources:
         request = request_for(workspace, name, run_id, day)
         feed = FEEDS[request.source.feed]
-        todo = {t for t, n in feed.pending(request).items() if n}
-        if not todo:
+        try:
+            todo = {t for t, n in feed.pending(request).items() if n}
+        except LedgerlakeError as error:
+            failures.append(Failure(name, error))
             continue
         for part in _parts(request, feed):
             if not todo & {t.table for t in part.tables}:
                 continue
             try:
-                with progress.step("extract", name if len(part.tables) > 1 else part.tables[0].table) as words:
+                subject = name if len(part.tables) > 1 else part.tables[0].table
+                with progress.step("extract", subject) as words, storage_errors():
                     manifests = feed.extract(part)
                     words.append(f"{sum(len(m.objects) for m in manifests)} objects")
                     refused = sum(len(m.refused) for m in manifests)

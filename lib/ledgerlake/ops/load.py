@@ -22,6 +22,7 @@ from ledgerlake.landing.manifest import Manifest
 from ledgerlake.ops.extract import Failure
 from ledgerlake.ops.parallel import run_graph
 from ledgerlake.ops.progress import Progress
+from ledgerlake.ports.failures import storage_failure
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -47,9 +48,10 @@ class Loader:
         threads = self._w.environment.spark.table_threads
         failures = []
         for name, error in run_graph(table_graph(self._w.pipeline), work, threads).items():
-            if not isinstance(error, (SourceError, TransientError, AccountingError)):
-                raise error
-            failures.append(Failure(name, error))
+            stopped = error if isinstance(error, LedgerlakeError) else storage_failure(error, Where(table=name))
+            if not isinstance(stopped, (SourceError, TransientError, AccountingError)):
+                raise stopped or error from error
+            failures.append(Failure(name, stopped))
         return failures
 
     def _load_table(self, name: str) -> None:
@@ -86,7 +88,12 @@ class Loader:
         """Return landed path → snapshot where the table is delivered in snapshots, else nothing."""
         if table.snapshot is None:
             return {}
-        earlier = [m for m in self._w.logs[manifest.table].all() if m.sequence < manifest.sequence]
+        finished = self._w.control.finished_batches(manifest.table).values()
+        loaded = {path for record in finished for path in object_paths(record)}
+        earlier = [
+            m for m in self._w.logs[manifest.table].all()
+            if m.sequence < manifest.sequence and any(o.path in loaded for o in m.objects)
+        ]  # fmt: skip
         return labels(manifest, earlier, feed.date_of)
 
     def _effective_table(self, manifest: Manifest, identity: str) -> Table:
@@ -112,14 +119,11 @@ class Loader:
         return record
 
     def _unreadable(self, manifest: Manifest, identity: str, error: Exception) -> dict[str, Any]:
-        """Classify what Spark said: a full disk may pass, an unreadable object quarantines its batch."""
+        """Classify what Spark said: what storage refuses stops the table, an unreadable object quarantines its batch."""
+        stopped = storage_failure(error, Where(table=manifest.table, batch_id=identity))
+        if stopped is not None:
+            raise stopped from error
         text = str(error)
-        if "No space left" in text:
-            raise TransientError(
-                "the disk is full",
-                where=Where(table=manifest.table, batch_id=identity),
-                then="free space and run again; the batch continues where it stopped",
-            ) from error
         culprit = next((o.source_name for o in manifest.objects if o.path in text), None)
         if culprit is None:
             raise error

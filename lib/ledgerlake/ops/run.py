@@ -16,10 +16,12 @@ from ledgerlake.core.identity import RunKey, fingerprint, publication_id
 from ledgerlake.errors import GateBlocked, LedgerlakeError, SourceError
 from ledgerlake.lake.leases import process_owner
 from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.alerts import alert
 from ledgerlake.ops.extract import Failure, confirm, extract, pending
 from ledgerlake.ops.load import Loader, is_loaded, requested, unfinished
 from ledgerlake.ops.progress import Progress, Step
 from ledgerlake.ops.serve import Publish, Server, silver_versions
+from ledgerlake.ports.failures import storage_errors
 from ledgerlake.quality.result import SuiteResult
 
 
@@ -52,16 +54,31 @@ def run(workspace: Workspace, day: date, publish: Publish, progress: Progress | 
         f"run-{day.isoformat()}-{fingerprint([str(key), started])[:10]}", key, started, steps=progress.steps
     )
     try:
-        if nothing_to_do(workspace, day):
-            report.status, report.message = "unchanged", "nothing changed since this day was finished"
-            report.publication_id = _last_id(workspace)
-        else:
-            _with_leases(workspace, day, publish, progress, report)
+        with storage_errors():
+            if nothing_to_do(workspace, day):
+                report.status, report.message = "unchanged", "nothing changed since this day was finished"
+                report.publication_id = _last_id(workspace)
+            else:
+                _with_leases(workspace, day, publish, progress, report)
     except LedgerlakeError as error:
-        report.status = "blocked" if isinstance(error, GateBlocked) else "failed"
-        report.error, report.message = error, str(error)
-    _record(workspace, report)
+        _stop(report, error)
+    except Exception as error:
+        alert(workspace, progress, key, "failed", f"An unexpected {type(error).__name__}: see the log")
+        raise
+    if report.error is not None:
+        alert(workspace, progress, key, report.status, report.message)
+    try:
+        with storage_errors():
+            _record(workspace, report)
+    except LedgerlakeError as error:
+        if report.error is None:  # else there is more to say of why the run stopped
+            _stop(report, error)
     return report
+
+
+def _stop(report: RunReport, error: LedgerlakeError) -> None:
+    report.status = "blocked" if isinstance(error, GateBlocked) else "failed"
+    report.error, report.message = error, str(error)
 
 
 def _with_leases(workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport) -> None:
@@ -76,9 +93,10 @@ def _run_stages(workspace: Workspace, day: date, publish: Publish, progress: Pro
     report.failures += confirm(
         workspace, report.run_id, day, lambda m: is_loaded(workspace, m)
     )  # a killed run may not have
-    report.failures += extract(workspace, report.run_id, day, progress)
     loader = Loader(workspace, report.run_id, report.started_at, day, progress)
     report.batches = loader.records
+    loader.load_all()  # first what a killed run landed: feeds that compare keys ask silver; failures show again below
+    report.failures += extract(workspace, report.run_id, day, progress)
     report.failures += loader.load_all()
     report.failures += confirm(workspace, report.run_id, day, lambda m: is_loaded(workspace, m))
     report.failures += loader.release_all()
@@ -101,7 +119,12 @@ def _stopped(failures: list[Failure]) -> LedgerlakeError:
 
 def nothing_to_do(workspace: Workspace, day: date) -> bool:
     """Say whether the day is finished and nothing new arrived: no data file is opened for this."""
-    if any(pending(workspace, day).values()) or any(unfinished(workspace, t) for t in workspace.pipeline.tables):
+    try:
+        if any(pending(workspace, day).values()):
+            return False
+    except LedgerlakeError:
+        return False  # the extraction will meet it again, stop that source and go on with the others
+    if any(unfinished(workspace, t) for t in workspace.pipeline.tables):
         return False
     if requested(workspace):
         return False

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ledgerlake
-from ledgerlake.config.check import mart_graph
+from ledgerlake.config.check_marts import mart_graph
 from ledgerlake.config.models import Mart, Table
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import publication_id

@@ -56,14 +56,17 @@ def open_warehouse(environment: Environment, secrets: Secrets, purpose: str) -> 
         warehouse.close()
 
 
+def target_of(declared: DeclaredTarget) -> Target:
+    """Return a declared target as the publisher knows it."""
+    return Target(declared.database, declared.schema_name, declared.bi_schema, external_stage=declared.external_stage)
+
+
 class Publisher:
     """Publishes through a warehouse that is opened with the first publication."""
 
     def __init__(self, warehouse: Warehouse, declared: DeclaredTarget, clock: Clock) -> None:
         self._warehouse, self._clock = warehouse, clock
-        self._target = Target(
-            declared.database, declared.schema_name, declared.bi_schema, external_stage=declared.external_stage
-        )
+        self._target = target_of(declared)
 
     def __call__(self, publication: Publication) -> PublishOutcome:
         """Send one publication."""

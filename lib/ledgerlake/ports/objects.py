@@ -10,13 +10,15 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlparse
 
-from ledgerlake.errors import NotFoundError, SourceError, TransientError, Where
+from ledgerlake.errors import ConfigError, LedgerlakeError, NotFoundError, SourceError, TransientError, Where
+from ledgerlake.ports.failures import storage_failure
 
 
 @dataclass(frozen=True, order=True)
@@ -72,14 +74,16 @@ class LocalObjects:
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield every file under ``prefix`` in path order; hidden and temporary files are skipped."""
         found = []
-        for folder, _, names in os.walk(self.root / prefix.rpartition("/")[0]):
-            for name in names:
-                full = Path(folder) / name
-                path = full.relative_to(self.root).as_posix()
-                if path.startswith(prefix) and not name.startswith("."):
-                    found.append((path, full))
-        for path, full in sorted(found):
-            stat = full.stat()
+        try:
+            for folder, _, names in os.walk(self.root / prefix.rpartition("/")[0], onerror=_unless_missing):
+                for name in names:
+                    full = Path(folder) / name
+                    path = full.relative_to(self.root).as_posix()
+                    if path.startswith(prefix) and not name.startswith("."):
+                        found.append((path, full.stat()))
+        except OSError as error:
+            raise storage_error(error, prefix or self.uri) from error
+        for path, stat in sorted(found, key=lambda item: item[0]):
             yield ObjectInfo(
                 path,
                 stat.st_size,
@@ -98,6 +102,8 @@ class LocalObjects:
                 return stream.read() if length is None else stream.read(length)
         except FileNotFoundError as error:
             raise NotFoundError("no such object", where=Where(file=path)) from error
+        except OSError as error:
+            raise storage_error(error, path) from error
 
     def write(self, path: str, body: bytes, *, if_absent: bool = False) -> bool:
         """Write through a temporary file, so that no reader sees half an object."""
@@ -124,20 +130,29 @@ class LocalObjects:
 
     def delete(self, path: str) -> None:
         """Remove the file if it is there."""
-        (self.root / path).unlink(missing_ok=True)
+        try:
+            (self.root / path).unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, path) from error
 
     def exists(self, path: str) -> bool:
         """Say whether the file exists."""
         return (self.root / path).is_file()
 
 
-def storage_error(error: OSError, path: str) -> TransientError:
+def _unless_missing(error: OSError) -> None:
+    """Raise what a listing met on its way, but for folders that do not exist: those hold nothing."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def storage_error(error: OSError, path: str) -> LedgerlakeError:
     """Turn a file system error (a full disk above all) into one that says what to do."""
-    return TransientError(
-        f"cannot write: {os.strerror(error.errno) if error.errno else error}",
-        where=Where(file=path),
-        then="free or extend the storage, then run the same command again; it continues where it stopped",
-    )
+    where = Where(file=path)
+    return storage_failure(error, where) or TransientError(
+        f"the file system answered: {os.strerror(error.errno) if error.errno else type(error).__name__}",
+        where=where, then="mend the storage, then run the same command again; it continues where it stopped",
+    )  # fmt: skip
 
 
 class S3Objects:
@@ -156,12 +171,13 @@ class S3Objects:
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield every object under ``prefix`` in key order."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._key(prefix))
         cut = len(self.prefix) + 1 if self.prefix else 0
-        for page in pages:
-            for item in page.get("Contents", []):
-                tag = str(item["ETag"]).strip('"')
-                yield ObjectInfo(item["Key"][cut:], item["Size"], item["LastModified"], tag)
+        with _s3_errors(prefix or self.uri):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._key(prefix))
+            for page in pages:
+                for item in page.get("Contents", []):
+                    tag = str(item["ETag"]).strip('"')
+                    yield ObjectInfo(item["Key"][cut:], item["Size"], item["LastModified"], tag)
 
     def read(self, path: str, start: int = 0, length: int | None = None) -> bytes:
         """Return the object's bytes, or a range of them."""
@@ -170,35 +186,66 @@ class S3Objects:
             request["Range"] = f"bytes={start}"
         elif start or length is not None:
             request["Range"] = f"bytes={start}-" + ("" if length is None else str(start + length - 1))
-        try:
-            return bytes(self._client.get_object(**request)["Body"].read())
-        except self._client.exceptions.ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code == "InvalidRange":
-                return b""
-            if code in ("NoSuchKey", "404"):
-                raise NotFoundError("no such object", where=Where(file=path)) from error
-            raise TransientError(f"S3 answered {code}", where=Where(file=path)) from error
+        with _s3_errors(path):
+            try:
+                return bytes(self._client.get_object(**request)["Body"].read())
+            except self._client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] == "InvalidRange":
+                    return b""
+                raise
 
     def write(self, path: str, body: bytes, *, if_absent: bool = False) -> bool:
         """Put the object; with ``if_absent`` as a conditional write."""
         condition = {"IfNoneMatch": "*"} if if_absent else {}
-        try:
-            self._client.put_object(Bucket=self.bucket, Key=self._key(path), Body=body, **condition)
-            return True
-        except self._client.exceptions.ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
-                return False
-            raise TransientError(f"S3 answered {code}", where=Where(file=path)) from error
+        with _s3_errors(path):
+            try:
+                self._client.put_object(Bucket=self.bucket, Key=self._key(path), Body=body, **condition)
+                return True
+            except self._client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
+                    return False
+                raise
 
     def delete(self, path: str) -> None:
         """Delete the object."""
-        self._client.delete_object(Bucket=self.bucket, Key=self._key(path))
+        with _s3_errors(path):
+            self._client.delete_object(Bucket=self.bucket, Key=self._key(path))
 
     def exists(self, path: str) -> bool:
         """Say whether the object exists."""
         return any(info.path == path for info in self.list(path))
+
+
+_S3_REFUSALS = (
+    "AccessDenied", "403", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
+    "InvalidToken", "NoSuchBucket",
+)  # fmt: skip
+
+
+@contextmanager
+def _s3_errors(path: str) -> Iterator[None]:
+    """Turn what S3, or the way to it, answers into the product's errors."""
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+    where = Where(file=path)
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response["Error"]["Code"])
+        if code in ("NoSuchKey", "404"):
+            raise NotFoundError("no such object", where=where) from error
+        if code in _S3_REFUSALS:
+            raise ConfigError(
+                f"S3 answered {code}", where=where, then="check the bucket and the role's rights"
+            ) from error
+        raise TransientError(f"S3 answered {code}", where=where, then="run the same command again later") from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise ConfigError(
+            "there are no AWS credentials", where=where, then="give the account a role or keys"
+        ) from error
+    except BotoCoreError as error:
+        what = f"S3 cannot be reached ({type(error).__name__})"
+        raise TransientError(what, where=where, then="run the same command again later") from error
 
 
 def open_store(location: str, client: Any = None) -> ObjectStore:

@@ -1,0 +1,104 @@
+"""From landed DMS files to raw changes: what a row does, and its place in the source's order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledgerlake.config.models import Table
+from ledgerlake.core.types import spark_type
+from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.dms_layout import BEFORE, ROW_SCHEMA, ROW_TABLE, file_order, row_names
+from ledgerlake.feeds.dms_options import DmsSource
+from ledgerlake.feeds.frames import literal, with_order
+from ledgerlake.feeds.tabular import names_of, scan_csv, scan_parquet
+from ledgerlake.landing.manifest import LandedObject
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def read_group(spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
+    """Return the raw changes of files with one layout (columns: see ``feeds.base``)."""
+    options, names = DmsSource(**reading.source_options), names_of(layout)
+    in_transactions = ROW_TABLE in names
+    if options.format == "parquet" and not in_transactions:
+        rows = scan_parquet(spark, reading, items)
+    else:
+        rows = scan_csv(spark, reading, names, items, header=options.header and not in_transactions, null=options.null)
+    if in_transactions:
+        rows = rows.where(_own_row(reading.table))
+    ordered = with_order(spark, rows, {i.path: file_order(i.source_name) for i in items})
+    return _changes(ordered, reading.table, options, names)
+
+
+def _own_row(table: Table) -> str:
+    """Return the test that a row of a transaction file is the table's, or cannot be said to be another's."""
+    schema, named = row_names(table)
+    own = f"`{ROW_TABLE}` = {literal(named)} AND `{ROW_SCHEMA}` = {literal(schema)}"
+    return f"coalesce({own}, true)"
+
+
+def _position(options: DmsSource) -> str:
+    """Return the SQL of a row's place in the source's order.
+
+    Commit time is written like the time in file names, so that it can be compared with the
+    place of rows that were read before ``timestamp_column`` was declared.
+    """
+    place = "lpad(_ordinal, 12, '0')"
+    if options.sequence_column:
+        cdc = f"concat('1|', lpad(trim(`{options.sequence_column}`), 35, '0'))"
+    elif options.timestamp_column:
+        cdc = f"concat('1|', {_committed(options.timestamp_column)}, substring(_order, 2), '|', {place})"
+    else:
+        cdc = f"concat(_order, '|', {place})"
+    return f"CASE WHEN _order LIKE '0|%' THEN concat(_order, '|', {place}) ELSE {cdc} END"
+
+
+def _committed(column: str) -> str:
+    return f"date_format(try_cast(`{column}` AS TIMESTAMP), 'yyyyMMdd-HHmmssSSSSSS')"
+
+
+def _problems(options: DmsSource, op: str, names: list[str]) -> str:
+    tests = [("_broken IS NOT NULL", "wrong number of columns, or not CSV")]
+    if ROW_TABLE in names:
+        tests.insert(0, (f"`{ROW_TABLE}` IS NULL OR `{ROW_SCHEMA}` IS NULL", "a row without table and schema"))
+    tests.append((f"coalesce({op}, '') NOT IN ('I', 'U', 'D')", "unknown Op"))
+    if options.sequence_column:
+        digits = f"coalesce(trim(`{options.sequence_column}`), '') NOT RLIKE '^[0-9]{{1,35}}$'"
+        tests.append((f"_order LIKE '1|%' AND {digits}", "no change sequence"))
+    elif options.timestamp_column:
+        tests.append((f"_order LIKE '1|%' AND {_committed(options.timestamp_column)} IS NULL", "no commit time"))
+    return "CASE " + " ".join(f"WHEN {test} THEN {literal(says)}" for test, says in tests) + " END"
+
+
+def _changes(rows: DataFrame, table: Table, options: DmsSource, names: list[str]) -> DataFrame:
+    present = set(names)
+    op = f"`{options.op_column}`" if options.op_column in present else "'I'"
+    values = [_value(table, c.name, present) for c in table.columns]
+    record = f"to_json(struct({', '.join(f'`{n}`' for n in names)}))"
+    raw = f"CASE WHEN _problem IS NOT NULL THEN coalesce(_broken, {record}) END AS _raw"
+    frame = rows.selectExpr(
+        "*", f"{_problems(options, op, names)} AS _problem", f"{_position(options)} AS _position", f"{op} AS _dms_op",
+        f"explode(CASE WHEN {op} = 'U' AND {_key_moved(table, present)} THEN array('delete', 'upsert')"
+        f" WHEN {op} = 'D' THEN array('delete') ELSE array('upsert') END) AS _op",
+    )  # fmt: skip
+    return frame.selectExpr(
+        "_object", "_ordinal", "_op", "_position", "_problem", raw, "CAST(NULL AS ARRAY<STRING>) AS _carried", *values
+    )
+
+
+def _key_moved(table: Table, present: set[str]) -> str:
+    pairs = [(table.column(k).source_name, BEFORE + table.column(k).source_name) for k in table.key]
+    tests = [f"(`{b}` IS NOT NULL AND NOT (`{b}` <=> `{a}`))" for a, b in pairs if b in present]
+    return "(" + " OR ".join(tests) + ")" if tests else "false"
+
+
+def _value(table: Table, name: str, present: set[str]) -> str:
+    column = table.column(name)
+    source = column.source_name
+    if source not in present:
+        return f"CAST(NULL AS {spark_type(column.type)}) AS `{name}`"
+    before = BEFORE + source
+    if name in table.key and before in present:
+        return f"CASE WHEN _dms_op = 'U' AND _op = 'delete' THEN `{before}` ELSE `{source}` END AS `{name}`"
+    return f"`{source}` AS `{name}`"
