@@ -57,9 +57,8 @@ def resident_bytes(root: int) -> int:
             continue
         parents[int(entry.name)], sizes[int(entry.name)] = int(fields[1]), int(fields[21]) * _PAGE_BYTES
     family = {root}
-    for pid in sorted(parents):  # children have higher numbers, except after a wrap of the counter
-        if parents[pid] in family:
-            family.add(pid)
+    while grown := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= grown
     return sum(sizes.get(pid, 0) for pid in family)
 
 

@@ -17,7 +17,7 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import objects_sql
+from ledgerlake.feeds.frames import with_order
 from ledgerlake.feeds.tabular import by_layout, csv_columns, names_of, scan_csv
 from ledgerlake.landing.manifest import LandedObject
 
@@ -96,10 +96,9 @@ def placed_rows(
     position: str = "concat(_order, '|', lpad(_ordinal, 12, '0'))",
 ) -> DataFrame:
     """Return scanned rows as upserts; ``position`` may use ``_order`` (of the file), ``_ordinal`` and any column."""
-    objects = spark.sql(objects_sql({i.path: order(i.source_name) for i in items}))
     present = set(names)
     record = f"to_json(struct({', '.join(f'`{n}`' for n in names)}))"
-    return rows.join(objects.hint("broadcast"), "_object").selectExpr(
+    return with_order(spark, rows, {i.path: order(i.source_name) for i in items}).selectExpr(
         "_object", "_ordinal", "'upsert' AS _op", f"{position} AS _position",
         "CASE WHEN _broken IS NOT NULL THEN 'wrong number of columns, or not CSV' END AS _problem",
         f"CASE WHEN _broken IS NOT NULL THEN coalesce(_broken, {record}) END AS _raw",

@@ -9,7 +9,7 @@ from ledgerlake.core.types import spark_type
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.dms_layout import BEFORE, ROW_SCHEMA, ROW_TABLE, file_order, row_names
 from ledgerlake.feeds.dms_options import DmsSource
-from ledgerlake.feeds.frames import literal, objects_sql
+from ledgerlake.feeds.frames import literal, with_order
 from ledgerlake.feeds.tabular import names_of, scan_csv, scan_parquet
 from ledgerlake.landing.manifest import LandedObject
 
@@ -27,8 +27,8 @@ def read_group(spark: SparkSession, reading: Reading, layout: tuple[str, ...], i
         rows = scan_csv(spark, reading, names, items, header=options.header and not in_transactions, null=options.null)
     if in_transactions:
         rows = rows.where(_own_row(reading.table))
-    objects = spark.sql(objects_sql({i.path: file_order(i.source_name) for i in items}))
-    return _changes(rows.join(objects.hint("broadcast"), "_object"), reading.table, options, names)
+    ordered = with_order(spark, rows, {i.path: file_order(i.source_name) for i in items})
+    return _changes(ordered, reading.table, options, names)
 
 
 def _own_row(table: Table) -> str:

@@ -25,8 +25,8 @@ from ledgerlake.feeds.frames import (
     json_records,
     lines_of,
     literal,
-    objects_sql,
     path_sql,
+    with_order,
 )
 from ledgerlake.feeds.kafka_files import file_date, file_order, probe
 from ledgerlake.feeds.tabular import by_layout, names_of
@@ -130,14 +130,12 @@ def _read_json(spark: SparkSession, reading: Reading) -> DataFrame:
     table, own = reading.table, EventTable(**reading.table.feed)
     paths = [c.source_name for c in table.columns] + ([own.op_field] if own.op_field else [])
     orders = {i.path: file_order(i.source_name) for i in reading.objects}
-    lines = lines_of(spark, reading.lake_uri, list(orders)).join(
-        spark.sql(objects_sql(orders)).hint("broadcast"), "_object"
-    )
+    lines = with_order(spark, lines_of(spark, reading.lake_uri, list(orders)), orders)
     op = _op_sql(own)
     return json_records(lines, paths).selectExpr(
         "_object", "_ordinal", f"{op} AS _op", _POSITION,
         f"CASE WHEN j IS NULL THEN 'not a JSON object' WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
-        "value AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table, "j"),
+        f"CASE WHEN j IS NULL OR {op} IS NULL THEN value END AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table, "j"),
     )  # fmt: skip
 
 
@@ -146,9 +144,10 @@ def _read_avro(spark: SparkSession, reading: Reading, layout: tuple[str, ...], i
     own, present = EventTable(**reading.table.feed), set(names_of(layout))
     orders = {i.path: file_order(i.source_name) for i in items}
     records = spark.read.format("avro").load([f"{reading.lake_uri}/{path}" for path in orders])
-    placed = records.selectExpr(
+    located = records.selectExpr(
         "struct(*) AS j", "substring_index(_metadata.file_path, '/', -5) AS _object", ONE_FILE_PER_TASK
-    ).join(spark.sql(objects_sql(orders)).hint("broadcast"), "_object")
+    )
+    placed = with_order(spark, located, orders)
     op = _op_sql(own)
     return placed.selectExpr(
         "_object", "_ordinal", f"{op} AS _op", _POSITION,

@@ -19,6 +19,7 @@ ONE_FILE_PER_TASK = "monotonically_increasing_id() & 8589934591 AS _ordinal"
 _TEXT: Mapping[str, str] = {}
 """No typed fields: every leaf is a string."""
 
+_FEW_OBJECTS = 8
 _WHOLE_FILE_BYTES = str(1 << 40)
 
 
@@ -38,6 +39,25 @@ def reading_session(spark: SparkSession) -> SparkSession:
 def literal(text: str) -> str:
     """Return ``text`` as a Spark SQL string literal."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def with_fact(spark: SparkSession, frame: DataFrame, facts: Mapping[str, str], name: str) -> DataFrame:
+    """Return the frame with column ``name``: SQL expressions by ``_object``, null for other objects.
+
+    A few objects stand in a CASE: planning and running a broadcast join takes longer than
+    reading a small batch. Many are joined.
+    """
+    if len(facts) <= _FEW_OBJECTS:
+        cases = " ".join(f"WHEN {literal(path)} THEN {fact}" for path, fact in sorted(facts.items()))
+        return frame.selectExpr("*", f"CASE _object {cases} END AS {name}")
+    rows = ", ".join(f"({literal(path)}, {fact})" for path, fact in sorted(facts.items()))
+    known = spark.sql(f"SELECT * FROM VALUES {rows} AS t(_object, {name})")
+    return frame.join(known.hint("broadcast"), "_object", "left")
+
+
+def with_order(spark: SparkSession, frame: DataFrame, orders: Mapping[str, str]) -> DataFrame:
+    """Return the frame with ``_order``, the text by which its object stands among the others."""
+    return with_fact(spark, frame, {path: literal(order) for path, order in orders.items()}, "_order")
 
 
 def objects_sql(orders: Mapping[str, str]) -> str:

@@ -54,7 +54,8 @@ def raw_changes(rows: DataFrame, table: Table) -> DataFrame:
     """Return decoded rows as raw changes; a key change becomes a delete and an upsert at one position."""
     keyed = rows.selectExpr("*", f"{_key(table, 'new')} AS _new_key", f"{_old_key(table)} AS _old_key")
     left_out = f"filter(unchanged, c -> array_contains({_sources(table)}, c) AND NOT {_has('old', 'c')})"
-    known = keyed.selectExpr("*", f"coalesce(size({left_out}), 0) > 0 AS _left_out", f"{left_out} AS _missing")
+    missing = keyed.selectExpr("*", f"CASE WHEN size(unchanged) > 0 THEN {left_out} END AS _missing")
+    known = missing.selectExpr("*", "coalesce(size(_missing), 0) > 0 AS _left_out", f"{_MOVED} AS _moved")
     judged = known.selectExpr("*", f"{_problem_sql(table)} AS _problem")
     acted = judged.selectExpr("*", f"explode({_ops_sql()}) AS _op")
     return acted.selectExpr(
@@ -68,7 +69,7 @@ def _ops_sql() -> str:
     written = "CASE WHEN _left_out THEN 'patch' ELSE 'upsert' END"
     return (
         "CASE WHEN _problem IS NOT NULL THEN array('upsert') WHEN action = 'T' THEN array('truncate')"
-        f" WHEN action = 'D' THEN array('delete') WHEN {_MOVED} THEN array('delete', {written})"
+        f" WHEN action = 'D' THEN array('delete') WHEN _moved THEN array('delete', {written})"
         f" ELSE array({written}) END"
     )
 
@@ -81,8 +82,8 @@ def _problem_sql(table: Table) -> str:
         f"WHEN exists(_new_key, k -> k IS NULL) THEN {literal(NO_KEY)}",
     ]
     if not table.keys_can_change:
-        cases.append(f"WHEN {_MOVED} THEN {literal(KEY_CHANGED)}")
-    cases.append(f"WHEN _left_out AND {_MOVED} THEN {literal(LEFT_OUT_AT_KEY_CHANGE)}")
+        cases.append(f"WHEN _moved THEN {literal(KEY_CHANGED)}")
+    cases.append(f"WHEN _left_out AND _moved THEN {literal(LEFT_OUT_AT_KEY_CHANGE)}")
     if table.changes == "whole":
         cases.append(f"WHEN _left_out THEN {literal(LEFT_OUT)}")
     return f"CASE {' '.join(cases)} END"
@@ -123,5 +124,6 @@ def _value_sql(table: Table, column: Column) -> str:
     """Return a column's value: of a delete the old key alone, else the new value, or the old one kept."""
     name = literal(column.source_name)
     gone = f"_old_key[{table.key.index(column.name)}]" if column.name in table.key else "CAST(NULL AS STRING)"
-    kept = f"CASE WHEN {_has('new', name)} THEN new[{name}] WHEN action = 'U' THEN old[{name}] END"
+    # Most values are there and not null: those are looked up once.
+    kept = f"coalesce(new[{name}], CASE WHEN action = 'U' AND NOT {_has('new', name)} THEN old[{name}] END)"
     return f"CASE WHEN _op = 'delete' THEN {gone} WHEN _op <> 'truncate' THEN {kept} END"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core.types import decimal_parts
-from ledgerlake.feeds.frames import exact_type, json_records, json_schema, lines_of, literal, objects_sql, path_sql
+from ledgerlake.feeds.frames import exact_type, json_records, json_schema, lines_of, literal, path_sql, with_order
 from ledgerlake.feeds.salesforce_events import HEADER, ROOTS, FieldOrder, names_in
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def read_events(
     spark: SparkSession, lake_uri: str, table: Table, ranks: dict[str, int], entity: str, order: FieldOrder, *, shared: bool
 ) -> DataFrame:  # fmt: skip
     """Return the raw changes of landed objects; ``ranks`` are 0 for delivered objects."""
-    objects = objects_sql({path: str(rank) for path, rank in ranks.items()})
-    lines = lines_of(spark, lake_uri, list(ranks)).join(spark.sql(objects).hint("broadcast"), "_object")
+    orders = {path: str(rank) for path, rank in ranks.items()}
+    lines = with_order(spark, lines_of(spark, lake_uri, list(ranks)), orders)
     own = [c.source_name for c in table.columns if c.source_name != "Id"]
     parsed = json_records(lines, [r + p for r in ROOTS for p in (*(f"{HEADER}.{f}" for f in _FACTS), *own)])
     events = parsed.selectExpr("*", *(f"{_fact(name, kind)} AS _{name}" for name, kind in _FACTS.items()))
@@ -48,22 +48,30 @@ def read_events(
     )
     # What has no order was not asked for: it stays, and goes to quarantine.
     answered = f"_entityName <=> {literal(entity)} AND {_ordered()} AND ({_NO_CHANGE})"
-    kept = named.where(f"NOT coalesce({answered}, false)")
-    if shared:
-        kept = kept.where(f"_entityName IS NULL OR _entityName = {literal(entity)}")
-    return _changes(kept, table, entity)
+    foreign = f"_entityName <> {literal(entity)}" if shared else "false"
+    told = named.selectExpr("*", f"coalesce({answered}, false) OR coalesce({foreign}, false) AS _left_out")
+    return _changes(told, table, entity)
 
 
 def _changes(events: DataFrame, table: Table, entity: str) -> DataFrame:
     values = [f"{_value(c)} AS `{c.name}`" for c in table.columns if c.source_name != "Id"]
     typed = events.selectExpr(
-        "_object", "_ordinal", "_order", "value", "j", *_facts_kept(), "_changed", "_diffs", "_keys", *values
+        "_object",
+        "_ordinal",
+        "_order",
+        "_left_out",
+        "value",
+        "j",
+        *_facts_kept(),
+        "_changed",
+        "_diffs",
+        "_keys",
+        *values,
     )
     judged = typed.selectExpr("*", f"{_problem(table, entity)} AS _problem")
-    single = judged.selectExpr(
-        "*",
-        "posexplode(CASE WHEN _problem IS NULL THEN _recordIds ELSE array(get(_recordIds, 0)) END) AS (_place, _id)",
-    )
+    # An empty array drops its row. A filter would be moved below the parsing, which then ran for each field it asks for.
+    ids = f"CASE WHEN _left_out THEN {_NONE} WHEN _problem IS NULL THEN _recordIds ELSE array(get(_recordIds, 0)) END"
+    single = judged.selectExpr("*", f"posexplode({ids}) AS (_place, _id)")
     key = next(c.name for c in table.columns if c.source_name == "Id")
     return single.selectExpr(
         "_object", "_ordinal", f"CASE _changeType {_cases()} END AS _op", f"{_position()} AS _position", "_problem",

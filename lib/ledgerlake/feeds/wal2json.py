@@ -77,9 +77,11 @@ class Wal2JsonFeed(FileFeed):
         """Parse each line once and give each row the commit LSN of its transaction's first mark."""
         lines = lines_of(spark, reading.lake_uri, [i.path for i in reading.objects])
         parsed = lines.selectExpr(
-            "_object", "_ordinal", "value AS _raw",
+            "_object",
+            "_ordinal",
+            "value AS _raw",
             f"from_json(concat('[', {_QUOTED}, ']'), {literal(_RECORD)})[0] AS j",
-        )  # fmt: skip
+        )
         return raw_changes(_rows(parsed, reading.table), reading.table)
 
 
@@ -98,15 +100,22 @@ def _rows(parsed: DataFrame, table: Table) -> DataFrame:
     mine = f"(j.schema = {literal(schema)} AND j.table = {literal(name)} AND j.action NOT IN ('B', 'C', 'M'))"
     own = f"(j.action IS NULL OR {mine})"  # what Spark cannot parse may be the table's, and is not passed over
     before = "OVER (PARTITION BY _object ORDER BY _ordinal)"
-    begun = parsed.where(f"j.action = 'B' OR {own}").selectExpr(
+    # An empty array drops its row. A filter would be moved below the parsing, which then ran for each field it asks for.
+    wanted = f"IF(coalesce(j.action = 'B' OR {own}, false), array(j), CAST(array() AS ARRAY<{_type_of(parsed)}>))"
+    marked = parsed.selectExpr("_object", "_ordinal", "_raw", f"explode({wanted}) AS j")
+    begun = marked.selectExpr(
         "*", f"last(CASE WHEN j.action = 'B' THEN struct(_ordinal AS at, j.lsn AS lsn) END, true) {before} AS _begin"
     )
     place = "row_number() OVER (PARTITION BY _object, _begin.at ORDER BY _ordinal)"
     placed = begun.where(own).selectExpr("*", f"{position_sql('_begin.lsn', place)} AS _position")
-    return placed.selectExpr(
+    checked = placed.selectExpr(
+        "*", f"{_mappable('j.columns')} AS _new_fits", f"{_mappable('j.identity')} AS _old_fits"
+    )
+    return checked.selectExpr(
         "_object", "_ordinal", "_position", "_raw", f"{_unreadable()} AS _unreadable", "j.action AS action",
-        f"{_map('j.columns')} AS new", f"{_map('j.identity')} AS old",
-        f"CASE WHEN j.action = 'U' THEN array_except({_sometimes_left_out(table)}, transform(j.columns, c -> c.name)) END AS unchanged",
+        "CASE WHEN _new_fits THEN map_from_entries(j.columns) END AS new",
+        "CASE WHEN _old_fits THEN map_from_entries(j.identity) END AS old",
+        f"CASE WHEN j.action = 'U' THEN array_except({_sometimes_left_out(table)}, j.columns.name) END AS unchanged",
     )  # fmt: skip
 
 
@@ -115,17 +124,19 @@ def _unreadable() -> str:
         "CASE WHEN coalesce(j.action, '') NOT IN ('I', 'U', 'D', 'T') THEN 'unknown action'"
         " WHEN j.action IN ('I', 'U') AND j.columns IS NULL THEN 'no columns'"
         " WHEN j.action = 'D' AND j.identity IS NULL THEN 'no identity'"
-        f" WHEN NOT {_mappable('j.columns')} OR NOT {_mappable('j.identity')} THEN 'a column has no name, or stands twice' END"
+        " WHEN NOT _new_fits OR NOT _old_fits THEN 'a column has no name, or stands twice' END"
     )
 
 
 def _mappable(pairs: str) -> str:
-    names = f"transform({pairs}, c -> c.name)"
-    return f"coalesce(NOT exists({names}, n -> n IS NULL) AND size(array_distinct({names})) = size({names}), true)"
+    """Say whether names and values make a map; asking for a name tells of nulls too, by answering null."""
+    names = f"{pairs}.name"
+    named = f"NOT coalesce(array_contains({names}, ''), true)"
+    return f"({pairs} IS NULL OR {named} AND size(array_distinct({names})) = size({names}))"
 
 
-def _map(pairs: str) -> str:
-    return f"CASE WHEN {_mappable(pairs)} THEN map_from_entries({pairs}) END"
+def _type_of(parsed: DataFrame) -> str:
+    return parsed.schema["j"].dataType.simpleString()
 
 
 def _sometimes_left_out(table: Table) -> str:
