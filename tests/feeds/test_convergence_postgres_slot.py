@@ -13,9 +13,9 @@ from convergence import Acts, Format, Sent, assert_converges
 from histories import drawn, interleaved
 from house import DAY, NOON, House
 from ledgerlake.feeds.files import landing_path
-from ledgerlake.feeds.pgoutput import Change, Relation, RelationColumn, Row
-from ledgerlake.feeds.slot_landing import described
-from ledgerlake.feeds.slot_session import format_lsn
+from ledgerlake.feeds.postgres.pgoutput import Change, Relation, RelationColumn, Row
+from ledgerlake.feeds.postgres.slot_landing import described
+from ledgerlake.feeds.postgres.slot_session import format_lsn
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ops.load import Loader
 from ledgerlake.ops.progress import Progress

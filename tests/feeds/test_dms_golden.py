@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from house import House, counts, rows_of
 from ledgerlake.config.models import Source, Table
-from ledgerlake.feeds.dms import DmsFeed, file_date, file_order
+from ledgerlake.feeds.dms.feed import DmsFeed, file_date, file_order
 from ledgerlake.testing.dms import HOSTILE
 from ledgerlake.testing.samples import Hostile
 

@@ -12,8 +12,8 @@ import fastavro
 import pytest
 from house import House, counts, lines, rows_of
 from ledgerlake.config.models import Source, Table
-from ledgerlake.feeds.avro_container import avro_fields
-from ledgerlake.feeds.event_export import EventExportFeed
+from ledgerlake.feeds.event_export.avro import avro_fields
+from ledgerlake.feeds.event_export.feed import EventExportFeed
 from ledgerlake.testing.event_export import HOSTILE, avro, fields
 from ledgerlake.testing.samples import Hostile
 

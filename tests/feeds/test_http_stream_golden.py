@@ -15,10 +15,10 @@ from house import NOON, House, rows_of
 from ledgerlake.config.models import Environment, Source, Table
 from ledgerlake.demo.simtom_server import PATH, SimtomServer, answered
 from ledgerlake.errors import SourceError, TransientError
-from ledgerlake.feeds.http_stream import HttpStreamFeed
-from ledgerlake.feeds.http_stream_days import Asked, Service, as_lines, days_to_ask
-from ledgerlake.feeds.sse import Event, events
-from ledgerlake.feeds.volumes import Volumes
+from ledgerlake.feeds.http_stream.days import Asked, Service, as_lines, days_to_ask
+from ledgerlake.feeds.http_stream.feed import HttpStreamFeed
+from ledgerlake.feeds.http_stream.sse import Event, events
+from ledgerlake.feeds.http_stream.volumes import Volumes
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ports.clock import FixedClock
 from ledgerlake.ports.http import Request, Retries, SystemHttp

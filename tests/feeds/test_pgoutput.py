@@ -6,10 +6,10 @@ import struct
 
 import pytest
 from ledgerlake.errors import SourceError
-from ledgerlake.feeds.pgoutput import Begin, Change, Commit, Relation, RelationColumn, Row, Truncate, decode
-from ledgerlake.feeds.postgres_types import type_of_name, type_of_oid
-from ledgerlake.feeds.slot_landing import described
-from ledgerlake.feeds.slot_session import format_lsn, parse_lsn
+from ledgerlake.feeds.postgres.pgoutput import Begin, Change, Commit, Relation, RelationColumn, Row, Truncate, decode
+from ledgerlake.feeds.postgres.slot_landing import described
+from ledgerlake.feeds.postgres.slot_session import format_lsn, parse_lsn
+from ledgerlake.feeds.postgres.types import type_of_name, type_of_oid
 
 PEOPLE = Relation(
     7, "public", "people",

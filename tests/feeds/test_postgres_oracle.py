@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from house import DAY, NOON, rows_of
 from ledgerlake.demo.settlements_db import Endpoint
-from ledgerlake.feeds.pgoutput import decode
-from ledgerlake.feeds.slot_session import SlotSession, format_lsn
+from ledgerlake.feeds.postgres.pgoutput import decode
+from ledgerlake.feeds.postgres.slot_session import SlotSession, format_lsn
 from ledgerlake.ops.extract import pending
 from ledgerlake.ports.clock import FixedClock
 from postgres import DbHouse, Fuse, Killed, Workload, fresh, job, postgres, rows_in

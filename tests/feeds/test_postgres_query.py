@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from house import NOON, House, rows_of
 from ledgerlake.demo.settlements_db import Endpoint
-from ledgerlake.feeds.query_database import by_key, by_time
+from ledgerlake.feeds.query.database import by_key, by_time
 from ledgerlake.ports.clock import FixedClock
 from postgres import DbHouse, Fuse, Killed, Workload, fresh, job, postgres, rows_in
 from pyspark.sql import SparkSession

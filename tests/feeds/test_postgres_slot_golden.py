@@ -14,8 +14,8 @@ import pytest
 from house import DAY, NOON, rows_of
 from ledgerlake.demo.settlements_db import Endpoint
 from ledgerlake.errors import LedgerlakeError
-from ledgerlake.feeds.slot_checks import verified_slot
-from ledgerlake.feeds.slot_session import Slot, SlotSession, format_lsn
+from ledgerlake.feeds.postgres.slot_checks import verified_slot
+from ledgerlake.feeds.postgres.slot_session import Slot, SlotSession, format_lsn
 from ledgerlake.ops.extract import pending
 from ledgerlake.ports.clock import FixedClock
 from ledgerlake.testing.postgres_slot import HOSTILE, SETUP

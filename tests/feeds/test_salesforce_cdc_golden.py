@@ -13,10 +13,10 @@ import pytest
 from house import DAY, NOON, House, rows_of
 from ledgerlake.config.models import Environment, Source, Table
 from ledgerlake.errors import ConfigError, SourceError, TransientError
-from ledgerlake.feeds.salesforce_cdc import SalesforceFeed
-from ledgerlake.feeds.salesforce_events import Refetch, decoded, examine, order_of
-from ledgerlake.feeds.salesforce_refetch import Org as Client
-from ledgerlake.feeds.salesforce_refetch import rest_field
+from ledgerlake.feeds.salesforce.events import Refetch, decoded, examine, order_of
+from ledgerlake.feeds.salesforce.feed import SalesforceFeed
+from ledgerlake.feeds.salesforce.refetch import Org as Client
+from ledgerlake.feeds.salesforce.refetch import rest_field
 from ledgerlake.ports.clock import FixedClock
 from ledgerlake.ports.http import Retries, SystemHttp
 from ledgerlake.testing.salesforce_cdc import HOSTILE, PERSON, event

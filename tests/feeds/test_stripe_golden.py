@@ -17,7 +17,7 @@ from house import NOON, House, rows_of
 from ledgerlake.config.models import Environment, Source, Table
 from ledgerlake.demo.stripe_server import DEMO_KEY, StripeServer
 from ledgerlake.errors import SourceError
-from ledgerlake.feeds.stripe import StripeFeed
+from ledgerlake.feeds.stripe.feed import StripeFeed
 from ledgerlake.ops.extract import Failure
 from ledgerlake.ports.clock import FixedClock
 from ledgerlake.testing.samples import Hostile

@@ -9,8 +9,8 @@ import pytest
 from house import House, rows_of
 from ledgerlake.errors import SourceError
 from ledgerlake.feeds.base import Reading
-from ledgerlake.feeds.wal2json import Wal2JsonFeed
-from ledgerlake.feeds.wal2json_probe import probe
+from ledgerlake.feeds.postgres.wal2json import Wal2JsonFeed
+from ledgerlake.feeds.postgres.wal2json_probe import probe
 from ledgerlake.testing.samples import Hostile
 from ledgerlake.testing.wal2json import HOSTILE, INSERT, body, pairs, row, transaction
 

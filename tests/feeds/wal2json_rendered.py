@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ledgerlake.feeds.pgoutput import Begin, Change, Commit, Relation, Row, Truncate
-from ledgerlake.feeds.slot_session import format_lsn
+from ledgerlake.feeds.postgres.pgoutput import Begin, Change, Commit, Relation, Row, Truncate
+from ledgerlake.feeds.postgres.slot_session import format_lsn
 
 BARE = {"smallint", "integer", "bigint", "real", "double precision", "oid"}
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import SourceError
-from ledgerlake.feeds.debezium import DebeziumFeed
-from ledgerlake.feeds.debezium_layout import layout_of
-from ledgerlake.feeds.debezium_values import placeholders
+from ledgerlake.feeds.debezium.feed import DebeziumFeed
+from ledgerlake.feeds.debezium.layout import layout_of
+from ledgerlake.feeds.debezium.values import placeholders
 from ledgerlake.testing.debezium import envelope
 
 TABLE = {

@@ -14,7 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgerlake.errors import SourceError
-from ledgerlake.feeds import dms, event_export, query, tabular
+from ledgerlake.feeds import tabular
+from ledgerlake.feeds.dms import feed as dms
+from ledgerlake.feeds.event_export import feed as event_export
+from ledgerlake.feeds.query import feed as query
 
 EUROPE_LATE = datetime(2026, 3, 2, tzinfo=UTC)
 CSV = dms.DmsSource()

@@ -14,7 +14,7 @@ from ledgerlake.demo.scale import Scale
 from ledgerlake.demo.stripe_server import DEMO_KEY, FaultKind, StripeServer
 from ledgerlake.demo.world import World, build_world
 from ledgerlake.errors import ConfigError, SourceError, TransientError
-from ledgerlake.feeds.stripe_extract import ExtractedObject, StripeExtractor, StripeOptions
+from ledgerlake.feeds.stripe.extract import ExtractedObject, StripeExtractor, StripeOptions
 from ledgerlake.ports.clock import FixedClock
 
 RESOURCES = ("charges", "refunds", "payouts", "balance_transactions", "disputes")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from ledgerlake.config.models import Source, Table
 from ledgerlake.feeds import kafka_files
 from ledgerlake.feeds.base import Reading
-from ledgerlake.feeds.debezium_layout import verify_layout
-from ledgerlake.feeds.debezium_options import DebeziumSource, DebeziumTable, check_options
-from ledgerlake.feeds.debezium_read import read_changes
+from ledgerlake.feeds.debezium.layout import verify_layout
+from ledgerlake.feeds.debezium.options import DebeziumSource, DebeziumTable, check_options
+from ledgerlake.feeds.debezium.read import read_changes
 from ledgerlake.feeds.files import FileFeed, Probe
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ledgerlake.config.models import Table
 from ledgerlake.core.types import spark_type
 from ledgerlake.feeds.base import Reading
-from ledgerlake.feeds.dms_layout import BEFORE, ROW_SCHEMA, ROW_TABLE, file_order, row_names
-from ledgerlake.feeds.dms_options import DmsSource
+from ledgerlake.feeds.dms.layout import BEFORE, ROW_SCHEMA, ROW_TABLE, file_order, row_names
+from ledgerlake.feeds.dms.options import DmsSource
 from ledgerlake.feeds.frames import literal, with_order
 from ledgerlake.feeds.tabular import names_of, scan_csv, scan_parquet
 from ledgerlake.landing.manifest import LandedObject

@@ -17,9 +17,9 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError, SourceError, Where
 from ledgerlake.feeds.base import Extraction, Options, Reading
 from ledgerlake.feeds.files import FileFeed, Probe, copy_files, landing_path, write_manifest
-from ledgerlake.feeds.salesforce_events import Found, Refetch, examine, names_in
-from ledgerlake.feeds.salesforce_read import read_events
-from ledgerlake.feeds.salesforce_refetch import Org, fetch, rest_field
+from ledgerlake.feeds.salesforce.events import Found, Refetch, examine, names_in
+from ledgerlake.feeds.salesforce.read import read_events
+from ledgerlake.feeds.salesforce.refetch import Org, fetch, rest_field
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog, RefusedObject
 from ledgerlake.ports.http import Retries
 from ledgerlake.ports.objects import content_hash

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ledgerlake.errors import TransientError
-from ledgerlake.feeds.slot_landing import TableLanding
-from ledgerlake.feeds.slot_session import SlotSession
+from ledgerlake.feeds.postgres.slot_landing import TableLanding
+from ledgerlake.feeds.postgres.slot_session import SlotSession
 
 
 def land_snapshot(

@@ -16,12 +16,12 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import write_manifest
 from ledgerlake.feeds.frames import lines_of, literal
-from ledgerlake.feeds.pgoutput import decode
-from ledgerlake.feeds.row_changes import position_sql, raw_changes
-from ledgerlake.feeds.slot_checks import verified_slot, verify_no_gap, verify_publication, verify_table
-from ledgerlake.feeds.slot_landing import SlotReader, TableLanding
-from ledgerlake.feeds.slot_session import SlotSession, format_lsn, parse_lsn, session
-from ledgerlake.feeds.slot_snapshot import land_snapshot
+from ledgerlake.feeds.postgres.pgoutput import decode
+from ledgerlake.feeds.postgres.row_changes import position_sql, raw_changes
+from ledgerlake.feeds.postgres.slot_checks import verified_slot, verify_no_gap, verify_publication, verify_table
+from ledgerlake.feeds.postgres.slot_landing import SlotReader, TableLanding
+from ledgerlake.feeds.postgres.slot_session import SlotSession, format_lsn, parse_lsn, session
+from ledgerlake.feeds.postgres.slot_snapshot import land_snapshot
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog
 
 if TYPE_CHECKING:

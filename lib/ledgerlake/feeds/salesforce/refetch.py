@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ledgerlake.config.models import Column, Table
 from ledgerlake.errors import SourceError, TransientError, Where
-from ledgerlake.feeds.salesforce_events import HEADER, Refetch
+from ledgerlake.feeds.salesforce.events import HEADER, Refetch
 from ledgerlake.ports.http import Http, Request, Retries
 
 IDS_PER_QUERY = 200  # 200 ids are 4,200 characters; the service takes URLs of 16,384

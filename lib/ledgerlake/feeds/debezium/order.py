@@ -16,7 +16,7 @@ its rows stand at that position, just below the event that starts there. Never b
 
 from __future__ import annotations
 
-from ledgerlake.feeds.debezium_options import DebeziumSource
+from ledgerlake.feeds.debezium.options import DebeziumSource
 from ledgerlake.feeds.frames import literal
 
 _NONE = "'" + "0" * 20 + "'"

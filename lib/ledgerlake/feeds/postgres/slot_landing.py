@@ -16,9 +16,9 @@ from typing import Any
 from ledgerlake.config.models import Table
 from ledgerlake.feeds.base import Extraction
 from ledgerlake.feeds.files import landing_path
-from ledgerlake.feeds.pgoutput import Begin, Change, Commit, Message, Relation, Row, Truncate
-from ledgerlake.feeds.postgres_types import type_of_oid
-from ledgerlake.feeds.slot_session import format_lsn
+from ledgerlake.feeds.postgres.pgoutput import Begin, Change, Commit, Message, Relation, Row, Truncate
+from ledgerlake.feeds.postgres.slot_session import format_lsn
+from ledgerlake.feeds.postgres.types import type_of_oid
 from ledgerlake.landing.manifest import LandedObject
 from ledgerlake.ports.objects import content_hash
 

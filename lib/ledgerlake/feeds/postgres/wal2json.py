@@ -15,8 +15,8 @@ from ledgerlake.core.types import spark_type
 from ledgerlake.feeds.base import Extraction, Options, Reading
 from ledgerlake.feeds.files import FileFeed, Probe, changed, land_files, open_location, unseen
 from ledgerlake.feeds.frames import lines_of, literal
-from ledgerlake.feeds.row_changes import position_sql, raw_changes
-from ledgerlake.feeds.wal2json_probe import probe
+from ledgerlake.feeds.postgres.row_changes import position_sql, raw_changes
+from ledgerlake.feeds.postgres.wal2json_probe import probe
 from ledgerlake.landing.manifest import LandedObject, Manifest
 
 if TYPE_CHECKING:

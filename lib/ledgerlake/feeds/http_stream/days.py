@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError, TransientError, Where
-from ledgerlake.feeds.sse import Event, events
+from ledgerlake.feeds.http_stream.sse import Event, events
 from ledgerlake.landing.manifest import ManifestLog
 from ledgerlake.ports.http import Http, Request, Retries
 from ledgerlake.ports.objects import ObjectStore

@@ -15,7 +15,7 @@ import uuid
 
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core.types import decimal_parts
-from ledgerlake.feeds.debezium_options import DebeziumSource, DebeziumTable
+from ledgerlake.feeds.debezium.options import DebeziumSource, DebeziumTable
 from ledgerlake.feeds.frames import literal
 
 _DECIMAL_NAMES = "('org.apache.kafka.connect.data.Decimal', 'io.debezium.data.VariableScaleDecimal')"

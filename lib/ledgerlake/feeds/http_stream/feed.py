@@ -16,7 +16,7 @@ from ledgerlake.errors import ConfigError, TransientError
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import landing_path, write_manifest
 from ledgerlake.feeds.frames import contract_values, json_records, lines_of, literal
-from ledgerlake.feeds.http_stream_days import (
+from ledgerlake.feeds.http_stream.days import (
     Asked,
     Service,
     as_lines,
@@ -25,7 +25,7 @@ from ledgerlake.feeds.http_stream_days import (
     landed_days,
     previous_lines,
 )
-from ledgerlake.feeds.volumes import Volumes
+from ledgerlake.feeds.http_stream.volumes import Volumes
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ports.http import Retries
 from ledgerlake.ports.objects import content_hash

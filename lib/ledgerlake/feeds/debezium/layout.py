@@ -13,7 +13,7 @@ from typing import Any
 
 from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError, Where
-from ledgerlake.feeds.debezium_options import ORDER_FIELDS, DebeziumSource
+from ledgerlake.feeds.debezium.options import ORDER_FIELDS, DebeziumSource
 
 Layout = tuple[str, bool, str]
 _PROBED_BYTES = 1 << 22

@@ -16,8 +16,8 @@ from pydantic import Field
 from ledgerlake.config.models import Column, Source, Table
 from ledgerlake.core.types import decimal_parts
 from ledgerlake.errors import SourceError, Where
-from ledgerlake.feeds.avro_container import MAGIC, avro_fields
 from ledgerlake.feeds.base import Options, Reading
+from ledgerlake.feeds.event_export.avro import MAGIC, avro_fields
 from ledgerlake.feeds.files import FileFeed, Probe
 from ledgerlake.feeds.frames import (
     ONE_FILE_PER_TASK,

@@ -20,7 +20,7 @@ from typing import Any
 import stripe
 
 from ledgerlake.errors import ConfigError, SourceError
-from ledgerlake.feeds.stripe_calls import Calls, Client, Fetched, Objects, canonical
+from ledgerlake.feeds.stripe.calls import Calls, Client, Fetched, Objects, canonical
 from ledgerlake.ports.clock import Clock
 
 EVENTS = "events"

@@ -15,7 +15,7 @@ from typing import Any
 
 from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError, Where
-from ledgerlake.feeds.postgres_types import type_of_name
+from ledgerlake.feeds.postgres.types import type_of_name
 
 _LSN = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
 

@@ -63,7 +63,7 @@ class StripeFeed(Feed):
         """Pull up to the window's end, once per logical date; the cursor stands in the manifest."""
         if not any(self.pending(request).values()):
             return []
-        from ledgerlake.feeds.stripe_extract import StripeExtractor, StripeOptions
+        from ledgerlake.feeds.stripe.extract import StripeExtractor, StripeOptions
 
         options, cursor = StripeSource(**request.source.options), _cursor(request)
         resources = tuple(t.resource for t in request.tables)
@@ -105,7 +105,7 @@ def _resync_due(request: Extraction) -> bool:
 
 def _deletable_ids(request: Extraction) -> dict[str, set[str]]:
     """Return the visible ids of objects that may have been deleted while nobody listened."""
-    from ledgerlake.feeds.stripe_extract import DELETABLE
+    from ledgerlake.feeds.stripe.extract import DELETABLE
 
     found = {}
     for table in (t for t in request.tables if t.resource in DELETABLE):

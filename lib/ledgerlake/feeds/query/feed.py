@@ -20,7 +20,7 @@ from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import write_manifest
 from ledgerlake.feeds.frames import literal, union_all
-from ledgerlake.feeds.query_database import Database, by_key, by_time, connect, database_errors, quoted
+from ledgerlake.feeds.query.database import Database, by_key, by_time, connect, database_errors, quoted
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ports.objects import content_hash
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core.types import decimal_parts
 from ledgerlake.feeds.frames import exact_type, json_records, json_schema, lines_of, literal, path_sql, with_order
-from ledgerlake.feeds.salesforce_events import HEADER, ROOTS, FieldOrder, names_in
+from ledgerlake.feeds.salesforce.events import HEADER, ROOTS, FieldOrder, names_in
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Source, Table
 from ledgerlake.feeds.base import Extraction, Reading
-from ledgerlake.feeds.dms_layout import BEFORE, file_date, file_order, probe_csv, probe_file
-from ledgerlake.feeds.dms_options import DmsSource, DmsTable, check_options
-from ledgerlake.feeds.dms_read import read_group
+from ledgerlake.feeds.dms.layout import BEFORE, file_date, file_order, probe_csv, probe_file
+from ledgerlake.feeds.dms.options import DmsSource, DmsTable, check_options
+from ledgerlake.feeds.dms.read import read_group
 from ledgerlake.feeds.files import FileFeed, Probe, changed, copy_files, open_location, unseen, write_manifest
 from ledgerlake.feeds.tabular import by_layout
 from ledgerlake.landing.manifest import LandedObject, Manifest

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError, Where
-from ledgerlake.feeds.dms_options import DmsSource, DmsTable
+from ledgerlake.feeds.dms.options import DmsSource, DmsTable
 from ledgerlake.feeds.tabular import csv_columns, names_of, parquet_layout
 
 BEFORE = "BI_"

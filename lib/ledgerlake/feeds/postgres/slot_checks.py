@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError, TransientError, Where
-from ledgerlake.feeds.slot_session import Identity, Slot, SlotSession, format_lsn
+from ledgerlake.feeds.postgres.slot_session import Identity, Slot, SlotSession, format_lsn
 
 
 def verified_slot(session: SlotSession, name: str, *, create: bool) -> Slot:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Column, Table
 from ledgerlake.feeds.base import Reading
-from ledgerlake.feeds.debezium_layout import Paths
-from ledgerlake.feeds.debezium_options import DebeziumSource
-from ledgerlake.feeds.debezium_order import order_problems, position_sql
-from ledgerlake.feeds.debezium_values import (
+from ledgerlake.feeds.debezium.layout import Paths
+from ledgerlake.feeds.debezium.options import DebeziumSource
+from ledgerlake.feeds.debezium.order import order_problems, position_sql
+from ledgerlake.feeds.debezium.values import (
     bytes_items,
     digit_items,
     kinds,

@@ -1,0 +1,1 @@
+"""Debezium JSON: message forms, order of both databases, exact values, and their reading."""

@@ -1,0 +1,1 @@
+"""AWS DMS files: options, layouts of CSV and Parquet objects, and their reading."""

@@ -1,0 +1,1 @@
+"""Kafka topics in object storage: JSON lines and Avro containers."""

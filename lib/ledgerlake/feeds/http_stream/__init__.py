@@ -1,0 +1,1 @@
+"""HTTP streams of server-sent events: which days to ask for, how much, and when an answer is whole."""

@@ -1,0 +1,1 @@
+"""Salesforce Change Data Capture: events, what they carry, and what must be fetched again."""

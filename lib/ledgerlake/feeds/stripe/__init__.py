@@ -1,0 +1,1 @@
+"""The Stripe API: events say what changed, fetched objects are the truth."""
