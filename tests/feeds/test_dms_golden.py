@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -191,6 +192,19 @@ def test_commit_time_ranks_changes_that_came_in_the_wrong_file(house: House) -> 
     declared(house, TIMED).deliver(B, f"{head}U,2026-03-01 09:00:00,1,Ann,Old\n")
 
     house.deliver(A, f"{head}U,2026-03-01 09:30:00,1,Ann,New\n").load()
+
+    assert people(house) == [("1", "Ann", "New")]
+
+
+def test_commit_times_of_parquet_rank_as_those_of_csv(house: House) -> None:
+    declared(house, "{format: parquet, timestamp_column: ts}")
+    for name, hour, city in (("20260301-110000000", 9, "Old"), ("20260301-100000000", 10, "New")):
+        sink = io.BytesIO()
+        at = pa.array([datetime(2026, 3, 1, hour, tzinfo=UTC)], pa.timestamp("us", tz="UTC"))
+        pq.write_table(pa.table({"Op": ["U"], "ts": at, "id": ["1"], "owner": ["Ann"], "city": [city]}), sink)
+        house.deliver(f"db/public/people/{name}.parquet", sink.getvalue())
+
+    house.load()
 
     assert people(house) == [("1", "Ann", "New")]
 
