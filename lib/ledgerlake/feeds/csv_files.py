@@ -97,11 +97,10 @@ def placed_rows(
 ) -> DataFrame:
     """Return scanned rows as upserts; ``position`` may use ``_order`` (of the file), ``_ordinal`` and any column."""
     present = set(names)
-    record = f"to_json(struct({', '.join(f'`{n}`' for n in names)}))"
     return with_order(spark, rows, {i.path: order(i.source_name) for i in items}).selectExpr(
         "_object", "_ordinal", "'upsert' AS _op", f"{position} AS _position",
         "CASE WHEN _broken IS NOT NULL THEN 'wrong number of columns, or not CSV' END AS _problem",
-        f"CASE WHEN _broken IS NOT NULL THEN coalesce(_broken, {record}) END AS _raw",
+        "_broken AS _raw",
         "CAST(NULL AS ARRAY<STRING>) AS _carried",
         *(
             f"`{c.source_name}` AS `{c.name}`" if c.source_name in present

@@ -139,6 +139,15 @@ def exact_type(column_type: str) -> str:
     return f"DECIMAL(38,{max(12, 38 - parts[0] + parts[1])})"
 
 
+def without_nulls(items: list[str]) -> str:
+    """Return the SQL of an array of those column names that are not null.
+
+    Joining and splitting runs natively; compacting an array interprets a lambda for each element.
+    """
+    none = "CAST(array() AS ARRAY<STRING>)"
+    return f"coalesce(split(nullif(concat_ws(',', {', '.join(items)}), ''), ','), {none})" if items else none
+
+
 def contract_values(table: Table, root: str, prefix: str = "") -> list[str]:
     """Return the select items that take each contract column from a parsed JSON record."""
     return [f"{_value_sql(c, root, prefix + c.source_name)} AS `{c.name}`" for c in table.columns]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
-from ledgerlake.feeds.frames import literal
+from ledgerlake.feeds.frames import literal, with_fact
 from ledgerlake.lake.contract import exponents_sql, reasons_sql, typed_sql
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class BatchInput:
 def judge(spark: SparkSession, raw: DataFrame, batch: BatchInput) -> DataFrame:
     """Type every value, find what is wrong with every change, and look its parents up."""
     table = batch.table
-    timed = raw.join(spark.sql(_extract_times(batch.extracted_at)).hint("broadcast"), c.OBJECT, "left")
+    times = {path: f"TIMESTAMP {literal(at.isoformat())}" for path, at in batch.extracted_at.items()}
+    timed = with_fact(spark, raw, times, "_extracted_at")
     named = timed.selectExpr(
         "_object", "_ordinal", "_op", "_position", "_problem", "_raw", "_carried", "_extracted_at",
         *(f"`{col.name}` AS r_{col.name}" for col in table.columns),
@@ -122,11 +123,6 @@ def against_bronze(labelled: DataFrame, earlier: DataFrame, table: Table) -> Dat
 def _replaced(frame: DataFrame, column: str, expression: str) -> DataFrame:
     others = [f"`{n}`" for n in frame.columns if n != column]
     return frame.selectExpr(*others, f"{expression} AS `{column}`")
-
-
-def _extract_times(times: dict[str, datetime]) -> str:
-    rows = ", ".join(f"({literal(path)}, TIMESTAMP {literal(at.isoformat())})" for path, at in sorted(times.items()))
-    return f"SELECT * FROM VALUES {rows} AS t(_object, _extracted_at)"
 
 
 def _held_sql(table: Table, columns: list[str]) -> str:

@@ -19,7 +19,7 @@ from ledgerlake.feeds.debezium.values import (
     value_item,
     value_problems,
 )
-from ledgerlake.feeds.frames import json_records, lines_of, literal, path_sql
+from ledgerlake.feeds.frames import json_records, lines_of, literal, path_sql, without_nulls
 from ledgerlake.feeds.kafka_files import file_partition
 
 if TYPE_CHECKING:
@@ -42,10 +42,13 @@ def read_changes(spark: SparkSession, reading: Reading) -> DataFrame:
     records = _messages(_parsed(lines, source, table, paths), source, paths)
     typed = records.selectExpr("*", f"{_op_sql(paths)} AS _op_code")
     picked = typed.selectExpr("*", *_picked(table, source, paths), *_fields(source, paths))
-    shown = picked.selectExpr("*", *_shown(table, source), *numbers(table)).selectExpr("*", *kinds(table, source))
-    decoded = shown.selectExpr("*", *bytes_items(table)).selectExpr("*", *digit_items(table))
+    # The parsed record ends here: what is said of it later is decided now, so that it need not be carried along.
     partitions = {file_partition(i.source_name) for i in reading.objects}
-    problems = _problems(source, table, paths, len(partitions))
+    framed = picked.selectExpr("*", *_frame_items(source, table, paths, len(partitions))).drop("j")
+    shown = framed.selectExpr("*", *_shown(table, source), *numbers(table))
+    told = shown.selectExpr("*", f"{_hidden(table, source)} AS _hidden", *kinds(table, source))
+    decoded = told.selectExpr("*", *bytes_items(table)).selectExpr("*", *digit_items(table))
+    problems = ["WHEN _unframed IS NOT NULL THEN _unframed", *_row_problems(source, table)]
     judged = decoded.selectExpr("*", f"{_first(problems, value_problems(table))} AS _problem")
     return judged.selectExpr(
         "_object", "_ordinal",
@@ -155,16 +158,18 @@ def _fields(source: DebeziumSource, paths: Paths) -> list[str]:
 
 
 def _shown(table: Table, source: DebeziumSource) -> list[str]:
-    """Return ``t_<column>`` without TOAST markers, and ``_hidden``: does any column hold one."""
+    """Return ``t_<column>``: the text without TOAST markers."""
     if source.database != "postgresql":
-        return ["false AS _hidden", *(f"d_{n} AS t_{n}" for n in table.column_names)]
-    marked = [_marked(n, source) for n in table.column_names]
-    texts = [f"CASE WHEN NOT ({m}) THEN d_{n} END AS t_{n}" for n, m in zip(table.column_names, marked, strict=True)]
-    return [f"coalesce({' OR '.join(f'({m})' for m in marked)}, false) AS _hidden", *texts]
+        return [f"d_{n} AS t_{n}" for n in table.column_names]
+    markers = ", ".join(map(literal, placeholders(source.unavailable_placeholder)))
+    return [f"CASE WHEN NOT (d_{n} IN ({markers})) THEN d_{n} END AS t_{n}" for n in table.column_names]
 
 
-def _marked(name: str, source: DebeziumSource) -> str:
-    return f"d_{name} IN ({', '.join(map(literal, placeholders(source.unavailable_placeholder)))})"
+def _hidden(table: Table, source: DebeziumSource) -> str:
+    """Say whether any column holds a TOAST marker."""
+    if source.database != "postgresql":
+        return "false"
+    return " OR ".join(f"(d_{n} IS NOT NULL AND t_{n} IS NULL)" for n in table.column_names)
 
 
 def _carried(table: Table) -> str:
@@ -172,10 +177,19 @@ def _carried(table: Table) -> str:
     if table.changes == "whole":
         return "CAST(NULL AS ARRAY<STRING>)"
     tests = [f"IF(d_{n} IS NOT NULL AND t_{n} IS NULL, NULL, {literal(n)})" for n in table.column_names]
-    return f"CASE WHEN _hidden AND _op_code = 'u' THEN array_compact(array({', '.join(tests)})) END"
+    return f"CASE WHEN _hidden AND _op_code = 'u' THEN {without_nulls(tests)} END"
 
 
-def _problems(source: DebeziumSource, table: Table, paths: Paths, partitions: int) -> list[str]:
+def _frame_items(source: DebeziumSource, table: Table, paths: Paths, partitions: int) -> list[str]:
+    """Return ``_unframed``, what is wrong with the frame; ``_no_row``; and ``_key_moved``."""
+    no_row, moved = "false", "false"
+    if source.form == "envelope":
+        no_row, moved = f"{_at('j', paths.after)} IS NULL", f"coalesce({_moved(table, paths)}, false)"
+    unframed = " ".join(_frame_problems(source, table, paths, partitions))
+    return [f"CASE {unframed} END AS _unframed", f"{no_row} AS _no_row", f"{moved} AS _key_moved"]
+
+
+def _frame_problems(source: DebeziumSource, table: Table, paths: Paths, partitions: int) -> list[str]:
     order = [path_sql("j", p) for p in paths.order]
     server = path_sql("j", paths.server) if paths.server else None
     found = ["WHEN j IS NULL THEN 'not a JSON object'"]
@@ -188,15 +202,15 @@ def _problems(source: DebeziumSource, table: Table, paths: Paths, partitions: in
     ]
     if partitions > 1:
         found.append(f"WHEN _op_code = 't' THEN {literal(_PARTITIONS)}")
-    return [*found, *_row_problems(source, table, paths)]
+    return found
 
 
-def _row_problems(source: DebeziumSource, table: Table, paths: Paths) -> list[str]:
+def _row_problems(source: DebeziumSource, table: Table) -> list[str]:
     nulls = " OR ".join(f"t_{k} IS NULL" for k in table.key)
     found = [f"WHEN _op_code = 'd' AND ({nulls}) THEN {literal(_IDENTITY)}"]
     if source.form == "envelope":
-        found.append(f"WHEN _op_code IN ('c', 'u', 'r') AND {_at('j', paths.after)} IS NULL THEN 'no row in after'")
-        found.append(f"WHEN _op_code = 'u' AND ({_moved(table, paths)}) THEN {literal(_KEY_MOVED)}")
+        found.append("WHEN _op_code IN ('c', 'u', 'r') AND _no_row THEN 'no row in after'")
+        found.append(f"WHEN _op_code = 'u' AND _key_moved THEN {literal(_KEY_MOVED)}")
     found.append(f"WHEN _hidden AND _op_code IN ('c', 'r') THEN {literal(_TOAST_NEW)}")
     if table.changes == "whole":
         found.append(f"WHEN _hidden THEN {literal(_TOAST_WHOLE)}")

@@ -26,6 +26,7 @@ _UNITS = {
     "micros": "('io.debezium.time.MicroTimestamp')",
     "nanos": "('io.debezium.time.NanoTimestamp')",
 }
+_VALUE, _SCALE = '"value":"([^"]*)"', '"scale":(-?[0-9]+)'
 _PER_SECOND = {"millis": 1_000, "micros": 1_000_000, "nanos": 1_000_000_000}
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 """0001-01-01 and 9999-12-31 as seconds of the epoch; PostgreSQL's infinity lies far outside."""
@@ -67,14 +68,17 @@ def bytes_items(table: Table) -> list[str]:
     """Return the items ``h_<column>``, hexadecimal bytes, and ``v_<column>``, the scale, of decimals."""
     items = []
     for name in (c.name for c in _typed(table) if decimal_parts(c.type)):
-        beside = f"t_{name} LIKE '{{%'"  # {"scale": …, "value": …}
-        coded = f"CASE WHEN {beside} THEN get_json_object(t_{name}, '$.value') ELSE t_{name} END"
-        whole = f"k_{name} = 'decimal' AND length({coded}) % 4 = 0"
+        beside = f"t_{name} LIKE '{{%'"  # {"scale": …, "value": …}, as Spark prints it, without spaces
+        coded = f"CASE WHEN {beside} THEN {_inside(name, _VALUE)} ELSE t_{name} END"
+        whole = f"k_{name} = 'decimal' AND octet_length({coded}) % 4 = 0"
         items.append(f"CASE WHEN {whole} THEN hex(try_to_binary({coded}, 'base64')) END AS h_{name}")
-        items.append(
-            f"CASE WHEN {beside} THEN try_cast(get_json_object(t_{name}, '$.scale') AS INT) ELSE s_{name} END AS v_{name}"
-        )
+        items.append(f"CASE WHEN {beside} THEN try_cast({_inside(name, _SCALE)} AS INT) ELSE s_{name} END AS v_{name}")
     return items
+
+
+def _inside(name: str, pattern: str) -> str:
+    # Functions that read JSON are interpreted, and would cut the generated code in two at each row.
+    return f"regexp_extract(t_{name}, {literal(pattern)}, 1)"
 
 
 def digit_items(table: Table) -> list[str]:
@@ -142,7 +146,9 @@ def _digits(bits: str) -> str:
         f"CASE WHEN {bits} >= '8' THEN CAST(CAST(conv({flipped}, 16, 10) AS BIGINT) + 1L AS STRING)"
         f" ELSE conv({bits}, 16, 10) END"
     )
-    return f"CASE length({bits}) > 14 WHEN false THEN {short} ELSE CAST({_long_number(bits, flipped)} AS STRING) END"
+    return (
+        f"CASE octet_length({bits}) > 14 WHEN false THEN {short} ELSE CAST({_long_number(bits, flipped)} AS STRING) END"
+    )
 
 
 def _long_number(bits: str, flipped: str) -> str:
@@ -153,14 +159,14 @@ def _long_number(bits: str, flipped: str) -> str:
     )
     size = f"CAST('{1 << 60}' AS DECIMAL(20,0))"
     number = f"try_add(try_multiply(try_add(try_multiply({first}, {size}), {second}), {size}), {third})"
-    return f"CASE WHEN length({bits}) <= 32 THEN try_add({number}, IF({bits} >= '8', 1BD, 0BD)) END"
+    return f"CASE WHEN octet_length({bits}) <= 32 THEN try_add({number}, IF({bits} >= '8', 1BD, 0BD)) END"
 
 
 def _decimal(name: str) -> str:
     digits, scale = f"m_{name}", f"v_{name}"
-    whole = f"left({digits}, length({digits}) - {scale})"
+    whole = f"left({digits}, octet_length({digits}) - {scale})"
     split = (
-        f"CASE WHEN length({digits}) > {scale} THEN concat({whole}, '.', right({digits}, {scale}))"
+        f"CASE WHEN octet_length({digits}) > {scale} THEN concat({whole}, '.', right({digits}, {scale}))"
         f" ELSE concat('0.', lpad({digits}, {scale}, '0')) END"
     )
     exact = f"CASE WHEN {scale} > 0 THEN {split} ELSE concat({digits}, repeat('0', -{scale})) END"

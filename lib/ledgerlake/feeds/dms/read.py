@@ -79,18 +79,27 @@ def _changes(rows: DataFrame, table: Table, options: DmsSource, names: list[str]
     raw = f"CASE WHEN _problem IS NOT NULL THEN coalesce(_broken, {record}) END AS _raw"
     frame = rows.selectExpr(
         "*", f"{_problems(options, op, names)} AS _problem", f"{_position(options)} AS _position", f"{op} AS _dms_op",
-        f"explode(CASE WHEN {op} = 'U' AND {_key_moved(table, present)} THEN array('delete', 'upsert')"
-        f" WHEN {op} = 'D' THEN array('delete') ELSE array('upsert') END) AS _op",
+        f"{_ops(op, _key_moved(table, present))} AS _op",
     )  # fmt: skip
     return frame.selectExpr(
         "_object", "_ordinal", "_op", "_position", "_problem", raw, "CAST(NULL AS ARRAY<STRING>) AS _carried", *values
     )
 
 
-def _key_moved(table: Table, present: set[str]) -> str:
+def _ops(op: str, key_moved: str | None) -> str:
+    """Return the operation, or two where a key can move; a generator copies each row, so only then."""
+    if key_moved is None:
+        return f"CASE WHEN {op} = 'D' THEN 'delete' ELSE 'upsert' END"
+    return (
+        f"explode(CASE WHEN {op} = 'U' AND {key_moved} THEN array('delete', 'upsert')"
+        f" WHEN {op} = 'D' THEN array('delete') ELSE array('upsert') END)"
+    )
+
+
+def _key_moved(table: Table, present: set[str]) -> str | None:
     pairs = [(table.column(k).source_name, BEFORE + table.column(k).source_name) for k in table.key]
     tests = [f"(`{b}` IS NOT NULL AND NOT (`{b}` <=> `{a}`))" for a, b in pairs if b in present]
-    return "(" + " OR ".join(tests) + ")" if tests else "false"
+    return "(" + " OR ".join(tests) + ")" if tests else None
 
 
 def _value(table: Table, name: str, present: set[str]) -> str:

@@ -27,6 +27,7 @@ from ledgerlake.feeds.frames import (
     literal,
     path_sql,
     with_order,
+    without_nulls,
 )
 from ledgerlake.feeds.kafka_files import file_date, file_order, probe
 from ledgerlake.feeds.tabular import by_layout, names_of
@@ -173,7 +174,7 @@ def _carried_sql(table: Table) -> str:
     if table.changes == "whole":
         return "CAST(NULL AS ARRAY<STRING>)"
     tests = [f"CASE WHEN {_present(c.source_name)} THEN {literal(c.name)} END" for c in table.columns]
-    return f"array_compact(array({', '.join(tests)}))"
+    return without_nulls(tests)
 
 
 def _present(path: str) -> str:

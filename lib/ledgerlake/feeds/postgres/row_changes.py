@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Column, Table
-from ledgerlake.feeds.frames import literal
+from ledgerlake.feeds.frames import literal, without_nulls
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -117,7 +117,7 @@ def _carried_sql(table: Table) -> str:
         f"CASE WHEN NOT array_contains(_missing, {literal(c.source_name)}) THEN {literal(c.name)} END"
         for c in table.columns
     ]
-    return f"array_compact(array({', '.join(names)}))"
+    return without_nulls(names)
 
 
 def _value_sql(table: Table, column: Column) -> str:

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core.types import decimal_parts
-from ledgerlake.feeds.frames import exact_type, json_records, json_schema, lines_of, literal, path_sql, with_order
+from ledgerlake.feeds.frames import (
+    exact_type,
+    json_records,
+    json_schema,
+    lines_of,
+    literal,
+    path_sql,
+    with_order,
+    without_nulls,
+)
 from ledgerlake.feeds.salesforce.events import HEADER, ROOTS, FieldOrder, names_in
 
 if TYPE_CHECKING:
@@ -28,6 +37,7 @@ _OPS = {
 }  # fmt: skip
 _NO_CHANGE = "_changeType LIKE 'GAP\\\\_%' OR (_changeType <> 'RESYNC' AND exists(_recordIds, i -> i LIKE '%*' OR i LIKE '000000000000000%'))"
 """Events that extraction answers by asking Salesforce."""
+_ORDERED = "coalesce(_commitNumber RLIKE '^[0-9]{1,19}$' AND _sequenceNumber RLIKE '^[0-9]{1,10}$', false)"
 _NONE = "CAST(array() AS ARRAY<STRING>)"
 
 
@@ -38,37 +48,29 @@ def read_events(
     orders = {path: str(rank) for path, rank in ranks.items()}
     lines = with_order(spark, lines_of(spark, lake_uri, list(ranks)), orders)
     own = [c.source_name for c in table.columns if c.source_name != "Id"]
-    parsed = json_records(lines, [r + p for r in ROOTS for p in (*(f"{HEADER}.{f}" for f in _FACTS), *own)])
-    events = parsed.selectExpr("*", *(f"{_fact(name, kind)} AS _{name}" for name, kind in _FACTS.items()))
-    named = events.selectExpr(
+    types = {f"{r}{HEADER}.{f}": kind for r in ROOTS for f, kind in _FACTS.items()}
+    parsed = json_records(lines, [r + p for r in ROOTS for p in own], types=types)
+    values = [f"{_value(c)} AS `{c.name}`" for c in table.columns if c.source_name != "Id"]
+    events = parsed.selectExpr(
+        "_object", "_ordinal", "_order", "value", "j IS NULL AS _unread", *values,
+        *(f"{_fact(name)} AS _{name}" for name in _FACTS),
+    )  # fmt: skip
+    ordered = events.selectExpr("*", f"{_ORDERED} AS _ordered")
+    named = ordered.selectExpr(
         "*",
         f"CASE WHEN _changedFields IS NOT NULL OR _nulledFields IS NOT NULL THEN array_union({_names('_changedFields', order)}, {_names('_nulledFields', order)}) END AS _changed",
         f"{_names('_diffFields', order)} AS _diffs",
         f"CASE WHEN {_keys_wanted()} THEN {_payload_keys()} END AS _keys",
     )
     # What has no order was not asked for: it stays, and goes to quarantine.
-    answered = f"_entityName <=> {literal(entity)} AND {_ordered()} AND ({_NO_CHANGE})"
+    answered = f"_entityName <=> {literal(entity)} AND _ordered AND ({_NO_CHANGE})"
     foreign = f"_entityName <> {literal(entity)}" if shared else "false"
     told = named.selectExpr("*", f"coalesce({answered}, false) OR coalesce({foreign}, false) AS _left_out")
     return _changes(told, table, entity)
 
 
 def _changes(events: DataFrame, table: Table, entity: str) -> DataFrame:
-    values = [f"{_value(c)} AS `{c.name}`" for c in table.columns if c.source_name != "Id"]
-    typed = events.selectExpr(
-        "_object",
-        "_ordinal",
-        "_order",
-        "_left_out",
-        "value",
-        "j",
-        *_facts_kept(),
-        "_changed",
-        "_diffs",
-        "_keys",
-        *values,
-    )
-    judged = typed.selectExpr("*", f"{_problem(table, entity)} AS _problem")
+    judged = events.selectExpr("*", f"{_problem(table, entity)} AS _problem")
     # An empty array drops its row. A filter would be moved below the parsing, which then ran for each field it asks for.
     ids = f"CASE WHEN _left_out THEN {_NONE} WHEN _problem IS NULL THEN _recordIds ELSE array(get(_recordIds, 0)) END"
     single = judged.selectExpr("*", f"posexplode({ids}) AS (_place, _id)")
@@ -80,27 +82,18 @@ def _changes(events: DataFrame, table: Table, entity: str) -> DataFrame:
     )  # fmt: skip
 
 
-def _facts_kept() -> list[str]:
-    return [f"_{name}" for name in ("entityName", "changeType", "commitNumber", "sequenceNumber", "recordIds")]
-
-
 def _cases() -> str:
     return " ".join(f"WHEN {literal(kind)} THEN {literal(op)}" for kind, op in _OPS.items())
 
 
-def _fact(name: str, kind: str) -> str:
-    text = f"coalesce({', '.join(path_sql('j', f'{root}{HEADER}.{name}') for root in ROOTS)})"
-    return f"from_json({text}, 'ARRAY<STRING>')" if kind.startswith("ARRAY") else text
-
-
-def _ordered() -> str:
-    return "coalesce(_commitNumber RLIKE '^[0-9]{1,19}$' AND _sequenceNumber RLIKE '^[0-9]{1,10}$', false)"
+def _fact(name: str) -> str:
+    return f"coalesce({', '.join(path_sql('j', f'{root}{HEADER}.{name}') for root in ROOTS)})"
 
 
 def _position() -> str:
     rank = "CASE WHEN _order = '0' OR _changeType = 'RESYNC' THEN CAST(_order AS INT) ELSE CAST(_order AS INT) + 1 END"
     return (
-        f"CASE WHEN {_ordered()} THEN"
+        f"CASE WHEN _ordered THEN"
         f" concat(lpad(_commitNumber, 19, '0'), '|', lpad(_sequenceNumber, 10, '0'), '|', lpad({rank}, 6, '0'), '|', lpad(_place, 5, '0')) END"
     )
 
@@ -164,16 +157,16 @@ def _carried(table: Table) -> str:
         f"CASE WHEN array_contains(coalesce(_changed, _keys), {literal(c.source_name)}) AND NOT array_contains(_diffs, {literal(c.source_name)}) THEN {literal(c.name)} END"
         for c in table.columns if c.source_name != "Id"
     ]  # fmt: skip
-    return f"array_compact(array({', '.join(tests)}))" if tests else _NONE
+    return without_nulls(tests)
 
 
 def _problem(table: Table, entity: str) -> str:
     known = ", ".join(literal(kind) for kind in _OPS)
     tests = [
-        ("j IS NULL", "not a JSON object"),
+        ("_unread", "not a JSON object"),
         ("_entityName IS NULL OR _changeType IS NULL", "no ChangeEventHeader"),
         (f"_entityName <> {literal(entity)}", "an event of another object"),
-        (f"NOT {_ordered()}", "no commitNumber or sequenceNumber"),
+        ("NOT _ordered", "no commitNumber or sequenceNumber"),
         (f"_changeType NOT IN ({known})", "unknown changeType"),
         ("_order = '0' AND _changeType IN ('REFETCHED', 'REFETCHED_DELETE', 'RESYNC')", "unknown changeType"),
         ("coalesce(size(_recordIds), 0) < 1", "no recordIds"),
