@@ -73,7 +73,9 @@ def test_a_lease_of_a_dead_process_is_taken_over_at_once(tmp_path: Path, clock: 
 
 
 @pytest.mark.parametrize(
-    "owner", [f"{socket.gethostname()}/{os.getpid()}", f"{socket.gethostname()}/1", "elsewhere/999999999", "00f5job"]
+    "owner",
+    [f"{socket.gethostname()}/{os.getpid()}", f"{socket.gethostname()}/1", "elsewhere/999999999", "00f5job"],
+    ids=["this process", "process 1", "another machine", "a cluster's job"],
 )
 def test_a_living_or_foreign_owner_is_not_taken_for_dead(owner: str) -> None:
     assert not process_is_gone(owner)
