@@ -1,13 +1,19 @@
-"""The demo's story, as its user sees it, and the questions that can be asked afterwards."""
+"""The demo's story, as its user sees it, the questions that can be asked afterwards, and the README's commands.
+
+They stand in one file because they share one demo, and files are what test sessions share out.
+"""
 
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
-from project import Project
+import pytest
+from project import ROOT, Project, new_project
 
 Demo = tuple[Project, str]
+README = (ROOT / "README.md").read_text()
 SQL = "SELECT {} FROM FINANCE.LEDGERBOX_BI.{}"
 
 
@@ -80,3 +86,37 @@ def test_silver_equals_its_rebuild_from_bronze(demo: Demo) -> None:
 def test_writing_sql_is_refused(demo: Demo) -> None:
     done = demo[0].command("sql", "DROP TABLE FINANCE.LEDGERBOX.FCT_REFUNDS", expect=2)
     assert "Error" in done.stderr
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's code blocks of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.S)
+
+
+ASKING = [
+    line.removeprefix(".venv/bin/ledgerlake ")
+    for block in blocks("bash")
+    for line in block.splitlines()
+    if line.startswith(".venv/bin/ledgerlake ")
+]
+
+
+@pytest.mark.parametrize("line", ASKING)
+def test_what_the_readme_asks_after_the_demo_is_answered(demo: Demo, line: str) -> None:
+    assert demo[0].command(*shlex.split(line)).stdout.strip()
+
+
+def test_the_readme_s_first_pipeline_is_valid_as_it_stands(tmp_path: Path) -> None:
+    project = new_project(tmp_path)
+    files = re.findall(r"`(conf/pipelines/shop/[^`]+)`:\n\n```\w+\n(.*?)```", README, flags=re.S)
+    assert len(files) == 3
+    for name, text in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert "nothing to mend" in project.command("validate", "shop").stdout
+
+
+def test_the_readme_s_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", README, flags=re.M):
+        assert re.search(rf"^{target}:", makefile, flags=re.M), target

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from chispa import assert_df_equality
 from house import SOURCES, House, cdc
 from ledgerlake.core.change import ORIGIN
+from pyspark.sql import DataFrame
 
 KEYED = """
-table: things
+table: {table}
 source: db
-resource: public/things
+resource: public/{table}
 key: [id, part]
 columns:
   - {{name: id, type: "{kind}", nullable: false}}
@@ -38,37 +38,40 @@ KEYS = {
 }  # fmt: skip
 
 
-def loaded(house: House, kind: str, rows_max: int) -> House:
+TABLES = {f"by_{kind.split('(')[0]}": kind for kind in KEYS}
+
+
+def loaded(house: House, rows_max: int) -> House:
     house.native_merge_rows_max = rows_max
-    house.declare(SOURCES, KEYED.format(kind=kind))
+    house.declare(SOURCES, *(KEYED.format(table=table, kind=kind) for table, kind in TABLES.items()))
     for number, rows in enumerate(BATCHES):
-        text = cdc(*(r.format(**KEYS[kind]) for r in rows), columns=COLUMNS)
-        house.deliver(f"db/public/things/20260301-1{number}0000000.csv", text).load()
+        for table, kind in TABLES.items():
+            text = cdc(*(r.format(**KEYS[kind]) for r in rows), columns=COLUMNS)
+            house.deliver(f"db/public/{table}/20260301-1{number}0000000.csv", text)
+        house.load()
     return house
 
 
-@pytest.mark.parametrize("kind", KEYS)
-def test_both_engines_leave_the_same_table_and_the_same_change_feed(houses: Callable[[str], House], kind: str) -> None:
-    native, spark = loaded(houses("native"), kind, 1000), loaded(houses("spark"), kind, 0)
-    frames, feeds, engines = [], [], []
-    for house in (native, spark):
-        path = house.workspace().paths.silver("things")
-        reader = house.spark.read.format("delta")
-        frames.append(reader.load(path).drop("_extracted_at"))
-        feed = house.spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", 1).load(path)
-        feeds.append(
-            feed.select(
-                "_change_type", "id", "part", "amount", "_deleted", *(n for n in ORIGIN if n != "_extracted_at")
-            )
-        )
-        engines.append(
-            {
-                "num_target_rows_inserted" in k.metrics
-                for k in house.workspace().storage.commits(path)
-                if k.operation == "MERGE"
-            }
-        )
+def feed_of(house: House, table: str) -> DataFrame:
+    reader = house.spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", 1)
+    origin = (n for n in ORIGIN if n != "_extracted_at")
+    feed = reader.load(house.workspace().paths.silver(table))
+    return feed.select("_change_type", "id", "part", "amount", "_deleted", *origin)
 
-    assert engines == [{True}, {False}]
-    assert_df_equality(*frames, ignore_row_order=True)
-    assert_df_equality(*feeds, ignore_row_order=True)
+
+def engines_of(house: House, table: str) -> set[bool]:
+    commits = house.workspace().storage.commits(house.workspace().paths.silver(table))
+    return {"num_target_rows_inserted" in k.metrics for k in commits if k.operation == "MERGE"}
+
+
+def test_both_engines_leave_the_same_table_and_the_same_change_feed(houses: Callable[[str], House]) -> None:
+    native, spark = loaded(houses("native"), 1000), loaded(houses("spark"), 0)
+
+    for table in TABLES:
+        assert (engines_of(native, table), engines_of(spark, table)) == ({True}, {False})
+        rows = [
+            h.spark.read.format("delta").load(h.workspace().paths.silver(table)).drop("_extracted_at")
+            for h in (native, spark)
+        ]
+        assert_df_equality(*rows, ignore_row_order=True)
+        assert_df_equality(feed_of(native, table), feed_of(spark, table), ignore_row_order=True)

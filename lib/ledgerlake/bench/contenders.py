@@ -152,7 +152,7 @@ def write_project(folder: Path) -> None:
         "meta": {"ledgerlake": {"on_fail": "block"}},
     }
     files = {
-        "conf/environments/local.yml": "environment: local\nlake: lake\nsources: sources\nsnowflake_folder: snowflake\nspark: {driver_memory: 4g, shuffle_partitions: 4, table_threads: 2}\n",
+        "conf/environments/local.yml": "environment: local\nlake: lake\nsources: sources\nsnowflake_folder: snowflake\nspark: {driver_memory: 4g, shuffle_partitions: 2, table_threads: 2}\n",
         "conf/pipelines/bench/pipeline.yml": "pipeline: bench\nsources:\n  events: {feed: event_export, location: .}\npublication: {database: BENCH, schema: BENCH, bi_schema: BENCH_BI}\n",
         "conf/pipelines/bench/tables/payments.yml": f"table: payments\nsource: events\nresource: payments\nkey: [id]\nsuite: payments\ncolumns:\n{columns}",
         "dq_suites/bench/payments.json": json.dumps(
