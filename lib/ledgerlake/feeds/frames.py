@@ -30,6 +30,7 @@ def reading_session(spark: SparkSession) -> SparkSession:
         "spark.sql.files.maxPartitionBytes": _WHOLE_FILE_BYTES,
         "spark.sql.files.openCostInBytes": _WHOLE_FILE_BYTES,
         "spark.sql.files.minPartitionNum": "1",
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",  # a batch is cached for seconds; it may spill
         "spark.sql.csv.parser.columnPruning.enabled": "false",  # else width errors go unseen
     }.items():
         session.conf.set(key, value)
