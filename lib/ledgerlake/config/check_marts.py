@@ -12,6 +12,7 @@ from sqlglot.optimizer.qualify import qualify
 
 from ledgerlake.config.models import Mart, Pipeline, Table
 from ledgerlake.config.source_map import Document
+from ledgerlake.core import change as c
 from ledgerlake.core.types import spark_type
 from ledgerlake.errors import ConfigError, Where
 from ledgerlake.quality.columns import check_columns
@@ -38,8 +39,8 @@ def check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]
 
 
 def _silver_schema(name: str, table: Table) -> dict[str, str]:
-    bounds = dict.fromkeys(("_valid_from", "_valid_to", "_current"), "string") if name != table.table else {}
-    return {c.name: spark_type(c.type) for c in table.columns} | dict.fromkeys(PUBLISHED_META, "string") | bounds
+    bounds = dict.fromkeys((c.VALID_FROM, c.VALID_TO, c.CURRENT), "string") if name != table.table else {}
+    return {col.name: spark_type(col.type) for col in table.columns} | dict.fromkeys(PUBLISHED_META, "string") | bounds
 
 
 def _check_mart(

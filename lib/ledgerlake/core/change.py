@@ -48,6 +48,10 @@ DELETED = "_deleted"
 BASE_POSITION = "_base_position"
 DELETE_POSITION = "_delete_position"
 COLUMN_POSITIONS = "_column_positions"
+# History only: from which position (or effective time) to which a version holds, and whether it is the current one.
+VALID_FROM = "_valid_from"
+VALID_TO = "_valid_to"
+CURRENT = "_current"
 
 ORIGIN = (BATCH_ID, POSITION, OBJECT, ORDINAL, EXTRACTED_AT, CHANGE_ID)
 """The columns that lead a silver row back to its source (promise: traceable)."""

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain, islice
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, ClassVar, Literal
 
+from ledgerlake.demo.serving import serving
 from ledgerlake.demo.simtom_records import transactions
 
 PATH = "/stream/bnpl"
@@ -56,16 +57,8 @@ class SimtomServer:
     @contextmanager
     def running(self, port: int = 0) -> Iterator[SimtomServer]:
         """Serve on 127.0.0.1 (a free port unless given) until the block ends."""
-        handler = type("BoundHandler", (_Handler,), {"service": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), handler)
-        thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
+        with serving(_Handler, port, service=self) as self._http:
             yield self
-        finally:
-            self._http.shutdown()
-            self._http.server_close()
-            thread.join()
 
 
 def answered(body: dict[str, Any], changed_seed: int = 0) -> Iterator[str]:

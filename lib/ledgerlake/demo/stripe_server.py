@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qs, urlsplit
 
+from ledgerlake.demo.serving import serving
 from ledgerlake.demo.stripe_days import StripeDay
 from ledgerlake.demo.stripe_shapes import StripeObject
 from ledgerlake.demo.stripe_store import BadRequestError, StripeStore
@@ -79,16 +80,8 @@ class StripeServer:
     @contextmanager
     def running(self, port: int = 0) -> Iterator[StripeServer]:
         """Serve on 127.0.0.1 (a free port unless given) until the block ends."""
-        handler = type("BoundHandler", (_Handler,), {"account": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), handler)
-        thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
+        with serving(_Handler, port, account=self) as self._http:
             yield self
-        finally:
-            self._http.shutdown()
-            self._http.server_close()
-            thread.join()
 
     def authorised(self, header: str) -> bool:
         """Say whether an ``Authorization`` header holds the account's key."""

@@ -18,7 +18,7 @@ from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.csv_files import placed_rows
 from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import contract_values, json_records, json_schema, lines_of, literal, path_sql, with_order
+from ledgerlake.feeds.frames import contract_values, json_fields, json_records, lines_of, literal, path_sql, with_order
 from ledgerlake.feeds.json_lines import content, verify
 from ledgerlake.feeds.tabular import by_layout, names_of, parquet_layout, scan_parquet
 from ledgerlake.landing.manifest import LandedObject
@@ -104,7 +104,7 @@ class DumpFeed(FileFeed):
     def _array(self, spark: SparkSession, reading: Reading, records: str) -> DataFrame:
         """Read each document whole, then one row per record of its array."""
         paths = [c.source_name for c in reading.table.columns]
-        schema = f"ARRAY<STRUCT<{_fields(paths)}>>"
+        schema = f"ARRAY<STRUCT<{json_fields(paths)}>>"
         for part in reversed(records.split(".") if records else []):
             schema = f"STRUCT<`{part}`: {schema}>"
         documents = spark.read.text([f"{reading.lake_uri}/{i.path}" for i in reading.objects], wholetext=True)
@@ -166,11 +166,6 @@ def _inexact(table: Table) -> str:
 
 def _rounded(value: str) -> str:
     return f"{value} LIKE '%E%' OR length(regexp_replace({value}, '[^0-9]', '')) BETWEEN {DOUBLE_DIGITS}"
-
-
-def _fields(paths: list[str]) -> str:
-    """Return the fields of a JSON record as the inside of a STRUCT type."""
-    return json_schema(paths).replace("` STRING", "`: STRING").replace("` STRUCT", "`: STRUCT")
 
 
 def _verify_array(name: str, text: bytes, records: str) -> None:

@@ -61,12 +61,6 @@ def with_order(spark: SparkSession, frame: DataFrame, orders: Mapping[str, str])
     return with_fact(spark, frame, {path: literal(order) for path, order in orders.items()}, "_order")
 
 
-def objects_sql(orders: Mapping[str, str]) -> str:
-    """Return a query of (_object, _order) rows, for a broadcast join."""
-    rows = ", ".join(f"({literal(path)}, {literal(order)})" for path, order in sorted(orders.items()))
-    return f"SELECT * FROM VALUES {rows} AS t(_object, _order)"
-
-
 def union_all(frames: list[DataFrame]) -> DataFrame:
     """Union frames by column name."""
     return reduce(lambda a, b: a.unionByName(b), frames)
@@ -75,6 +69,11 @@ def union_all(frames: list[DataFrame]) -> DataFrame:
 def json_schema(paths: list[str]) -> str:
     """Return the Spark DDL of a JSON record in which each dotted path is a string leaf."""
     return _ddl(_tree(paths))
+
+
+def json_fields(paths: list[str]) -> str:
+    """Return the fields of a JSON record, a string leaf for each dotted path, as the inside of a STRUCT type."""
+    return _struct(_tree(paths))
 
 
 def _tree(paths: list[str]) -> dict[str, dict]:  # type: ignore[type-arg]

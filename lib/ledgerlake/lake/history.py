@@ -21,7 +21,7 @@ from ledgerlake.feeds.frames import literal
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-FROM, TO, CURRENT, GONE = "_valid_from", "_valid_to", "_current", "_gone"
+GONE = "_gone"
 
 
 def versions(changes: DataFrame, truncates: DataFrame, table: Table) -> DataFrame:
@@ -66,8 +66,8 @@ def _by_position(states: DataFrame, table: Table) -> DataFrame:
     changed = states.selectExpr("*", f"{content} AS _content", f"lag({content}) {order} AS _before").where(
         "NOT (_content <=> _before)"
     )
-    ended = changed.selectExpr("*", f"lead({c.POSITION}) {order} AS {TO}").where("_shown")
-    return _shaped(ended, table, c.POSITION, TO, f"{TO} IS NULL")
+    ended = changed.selectExpr("*", f"lead({c.POSITION}) {order} AS {c.VALID_TO}").where("_shown")
+    return _shaped(ended, table, c.POSITION, f"{c.VALID_TO} IS NULL")
 
 
 def _by_effective(states: DataFrame, table: Table) -> DataFrame:
@@ -83,9 +83,9 @@ def _by_effective(states: DataFrame, table: Table) -> DataFrame:
     changed = newest.selectExpr("*", f"{content} AS _content", f"lag({content}) {order} AS _before").where(
         "NOT (_content <=> _before)"
     )
-    ended = changed.selectExpr("*", f"lead({since}) {order} AS {TO}")
+    ended = changed.selectExpr("*", f"lead({since}) {order} AS {c.VALID_TO}")
     # A deleted key has no current version; since when it is gone at the source is not told.
-    return _shaped(ended, table, since, TO, f"{TO} IS NULL AND _alive")
+    return _shaped(ended, table, since, f"{c.VALID_TO} IS NULL AND _alive")
 
 
 def _content(table: Table, shown: str, without: str = "") -> str:
@@ -93,25 +93,25 @@ def _content(table: Table, shown: str, without: str = "") -> str:
     return f"CASE WHEN {shown} THEN to_json(struct({values})) END"
 
 
-def _shaped(frame: DataFrame, table: Table, since: str, until: str, current: str) -> DataFrame:
+def _shaped(frame: DataFrame, table: Table, since: str, current: str) -> DataFrame:
     return frame.selectExpr(
-        *(f"`{n}`" for n in table.column_names), *c.ORIGIN, f"{since} AS {FROM}", f"{until} AS {TO}",
-        f"{current} AS {CURRENT}",
+        *(f"`{n}`" for n in table.column_names), *c.ORIGIN, f"{since} AS {c.VALID_FROM}", f"{c.VALID_TO}",
+        f"{current} AS {c.CURRENT}",
     )  # fmt: skip
 
 
 def revised(derived: DataFrame, standing: DataFrame, table: Table) -> DataFrame:
     """Return the MERGE source: derived versions, and standing ones that no longer hold (``_gone``)."""
-    keys = [*table.key, FROM]
+    keys = [*table.key, c.VALID_FROM]
     gone = standing.join(derived.select(*keys), keys, "left_anti").selectExpr("*", f"true AS {GONE}")
     return derived.selectExpr("*", f"false AS {GONE}").unionByName(gone)
 
 
 def merge_sql(table: Table, target: str, source: str) -> str:
     """Return the MERGE of revised versions into the history table."""
-    key = " AND ".join(f"t.`{k}` = s.`{k}`" for k in (*table.key, FROM))
-    columns = [*table.column_names, *c.ORIGIN, FROM, TO, CURRENT]
-    differs = f"t.{c.CHANGE_ID} <> s.{c.CHANGE_ID} OR NOT (t.{TO} <=> s.{TO}) OR t.{CURRENT} <> s.{CURRENT}"
+    key = " AND ".join(f"t.`{k}` = s.`{k}`" for k in (*table.key, c.VALID_FROM))
+    columns = [*table.column_names, *c.ORIGIN, c.VALID_FROM, c.VALID_TO, c.CURRENT]
+    differs = f"t.{c.CHANGE_ID} <> s.{c.CHANGE_ID} OR NOT (t.{c.VALID_TO} <=> s.{c.VALID_TO}) OR t.{c.CURRENT} <> s.{c.CURRENT}"
     return (
         f"MERGE INTO delta.`{target}` t USING {source} s ON {key} WHEN MATCHED AND s.{GONE} THEN DELETE"
         f" WHEN MATCHED AND ({differs}) THEN UPDATE SET {', '.join(f't.`{n}` = s.`{n}`' for n in columns)}"

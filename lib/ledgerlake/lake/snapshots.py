@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Snapshot, Table
 from ledgerlake.errors import SourceError, Where
-from ledgerlake.feeds.frames import literal, objects_sql
+from ledgerlake.feeds.frames import literal, with_order
 from ledgerlake.landing.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def _by_path(manifest: Manifest, date_of: Callable[[str], date | None]) -> dict[
 def as_snapshots(spark: SparkSession, raw: DataFrame, table: Table, by_object: Mapping[str, str]) -> DataFrame:
     """Return raw changes in which each row stands at its snapshot's position, with truncates where complete."""
     assert table.snapshot is not None, "only tables of snapshots come here"
-    named = spark.sql(objects_sql(by_object)).hint("broadcast")
-    rows = raw.join(named, "_object").selectExpr(
+    rows = with_order(spark, raw, by_object).selectExpr(
         *(f"`{n}`" if n != "_position" else "concat(_order, '|1') AS _position" for n in raw.columns)
     )
     if not table.snapshot.complete:

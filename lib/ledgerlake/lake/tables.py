@@ -196,5 +196,5 @@ def history_fields(table: Table) -> list[Field]:
 
     effective = table.history.effective if table.history else None
     bound = value_field(table.column(effective)).type if effective else PrimitiveType("string")
-    own = [Field("_valid_from", bound), Field("_valid_to", bound), Field("_current", PrimitiveType("boolean"))]
+    own = [Field(c.VALID_FROM, bound), Field(c.VALID_TO, bound), Field(c.CURRENT, PrimitiveType("boolean"))]
     return [value_field(col) for col in table.columns] + origin_fields() + own

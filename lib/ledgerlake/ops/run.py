@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import ledgerlake
@@ -90,15 +91,14 @@ def _with_leases(workspace: Workspace, day: date, publish: Publish, progress: Pr
 
 
 def _run_stages(workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport) -> None:
-    report.failures += confirm(
-        workspace, report.run_id, day, lambda m: is_loaded(workspace, m)
-    )  # a killed run may not have
+    loaded = partial(is_loaded, workspace)
+    report.failures += confirm(workspace, report.run_id, day, loaded)  # a killed run may not have
     loader = Loader(workspace, report.run_id, report.started_at, day, progress)
     report.batches = loader.records
     loader.load_all()  # first what a killed run landed: feeds that compare keys ask silver; failures show again below
     report.failures += extract(workspace, report.run_id, day, progress)
     report.failures += loader.load_all()
-    report.failures += confirm(workspace, report.run_id, day, lambda m: is_loaded(workspace, m))
+    report.failures += confirm(workspace, report.run_id, day, loaded)
     report.failures += loader.release_all()
     if report.failures:
         raise _stopped(report.failures)
