@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from house import ACCOUNTS, NOON, SOURCES, House
 from hypothesis import HealthCheck, settings
-from ledgerlake.config.models import Environment, SparkSettings
+from ledgerlake.config.environment import Environment, SparkSettings
 from ledgerlake.lake.session import start_spark
 from ledgerlake.ports.clock import FixedClock
 from ledgerlake.ports.secrets import ReferencedSecrets

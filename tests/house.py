@@ -18,8 +18,9 @@ from textwrap import dedent
 from typing import Any
 
 from ledgerlake.config.check import check_pipeline
+from ledgerlake.config.environment import Environment
 from ledgerlake.config.load import load_pipeline
-from ledgerlake.config.models import Environment, Pipeline
+from ledgerlake.config.models import Pipeline
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.extract import Failure, extract
 from ledgerlake.ops.load import Loader, open_quarantine

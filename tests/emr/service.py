@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from ledgerlake.config.models import EmrSettings, Environment
+from ledgerlake.config.environment import EmrSettings, Environment
 from ledgerlake.emr.client import JobRun
 from ledgerlake.emr.request import Job
 from ledgerlake.errors import LedgerlakeError, NotFoundError

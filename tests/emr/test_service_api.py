@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from emr.service import DAY, EMR, PRODUCTION, Waiting
-from ledgerlake.config.models import Environment
+from ledgerlake.config.environment import Environment
 from ledgerlake.emr.client import BotoEmrServerless, parse_job_run, service_error
 from ledgerlake.emr.cost import Utilization, cost_usd
 from ledgerlake.emr.submit import submit

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from house import ACCOUNTS, SOURCES, House, cdc, rows_of
-from ledgerlake.config.models import Environment
+from ledgerlake.config.environment import Environment
 from ledgerlake.demo.local_snowflake import LocalSnowflake
 from ledgerlake.demo.scale import Scale
 from ledgerlake.demo.stripe_server import DEMO_KEY, FaultKind, StripeServer

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import psycopg
 from house import DAY, House
-from ledgerlake.config.models import Environment, SparkSettings
+from ledgerlake.config.environment import Environment, SparkSettings
 from ledgerlake.demo.settlements_db import Endpoint, SettlementsDb
 from ledgerlake.lake.batch import BatchLoader
 from ledgerlake.lake.workspace import Workspace

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from house import NOON, House, rows_of
-from ledgerlake.config.models import Environment, Source, Table
+from ledgerlake.config.environment import Environment
+from ledgerlake.config.models import Source, Table
 from ledgerlake.demo.simtom_server import PATH, SimtomServer, answered
 from ledgerlake.errors import SourceError, TransientError
 from ledgerlake.feeds.http_stream.days import Asked, Service, as_lines, days_to_ask

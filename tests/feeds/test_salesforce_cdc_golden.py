@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from house import DAY, NOON, House, rows_of
-from ledgerlake.config.models import Environment, Source, Table
+from ledgerlake.config.environment import Environment
+from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError, SourceError, TransientError
 from ledgerlake.feeds.salesforce.events import Refetch, decoded, examine, order_of
 from ledgerlake.feeds.salesforce.feed import SalesforceFeed

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import pytest
 from histories import COUNT
 from house import NOON, House, rows_of
-from ledgerlake.config.models import Environment, Source, Table
+from ledgerlake.config.environment import Environment
+from ledgerlake.config.models import Source, Table
 from ledgerlake.demo.stripe_server import DEMO_KEY, StripeServer
 from ledgerlake.errors import SourceError
 from ledgerlake.feeds.stripe.feed import StripeFeed

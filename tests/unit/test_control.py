@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledgerlake.config.models import Environment
+from ledgerlake.config.environment import Environment
 from ledgerlake.lake.control import SCHEMAS, ControlTables
 from ledgerlake.lake.paths import LakePaths
 from ledgerlake.lake.quarantine import open_rows

@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
-from ledgerlake.config.models import Column, Environment, Input, Mart, Pipeline, PipelineFile, Table
+from ledgerlake.config.environment import Environment
+from ledgerlake.config.models import Column, Input, Mart, Pipeline, PipelineFile, Table
 from ledgerlake.core.identity import RunKey
 from ledgerlake.errors import NotFoundError
 from ledgerlake.lake import readers

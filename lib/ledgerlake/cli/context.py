@@ -14,8 +14,9 @@ from typing import Any
 from rich.console import Console
 
 from ledgerlake.config.check import check_pipeline
+from ledgerlake.config.environment import Environment
 from ledgerlake.config.load import load_environment, load_pipeline, pipeline_names
-from ledgerlake.config.models import Environment, Pipeline
+from ledgerlake.config.models import Pipeline
 from ledgerlake.errors import ConfigError
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ports.clock import Clock, SystemClock

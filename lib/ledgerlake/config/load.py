@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ledgerlake.config.models import Environment, Model, Pipeline, PipelineFile, Table
+from ledgerlake.config.environment import Environment
+from ledgerlake.config.models import Model, Pipeline, PipelineFile, Table
 from ledgerlake.config.source_map import Document, read_document
 from ledgerlake.errors import ConfigError, Where
 from ledgerlake.quality.suite import load_suite

@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.core.types import is_type
 from ledgerlake.ports.secrets import is_reference
-from ledgerlake.ports.snowflake import SnowflakeSettings
 
 
 def _known_type(name: str) -> str:
@@ -246,53 +245,3 @@ class Pipeline(Model):
         tables = {name: t.fingerprint for name, t in self.tables.items()}
         suites = {name: s.fingerprint for name, s in self.suites.items()}
         return fingerprint([self.spec.model_dump(mode="json"), tables, self.sql, suites])
-
-
-class SparkSettings(Model):
-    """How the session is sized; ``settings`` are passed to Spark as they are."""
-
-    master: str | None = "local[2]"
-    driver_memory: str = "2g"
-    shuffle_partitions: int = 2
-    table_threads: int = 2
-    settings: dict[str, str] = Field(default_factory=dict)
-
-
-class S3Settings(Model):
-    """Only for S3-compatible servers other than AWS: endpoint and key references."""
-
-    endpoint: str | None = None
-    region: str = "us-east-1"
-    access_key: str | None = None
-    secret_key: str | None = None
-
-
-class EmrSettings(Model):
-    """What `ledgerlake submit` needs to know of EMR Serverless."""
-
-    application_id: str
-    execution_role: str
-    package_uri: str
-    log_uri: str
-    region: str = "us-east-1"
-    timeout_minutes: int = 60
-    max_attempts: int = 2
-    settings: dict[str, str] = Field(default_factory=dict)
-
-
-class Environment(Model):
-    """One place the pipelines run: lake, sources, warehouse, Spark.
-
-    Batches of up to ``native_merge_rows_max`` changes merge without Spark jobs; 0 turns it off.
-    """
-
-    environment: Name
-    lake: str
-    sources: str
-    snowflake: SnowflakeSettings | Literal["local"] = "local"
-    snowflake_folder: str | None = None
-    connections: dict[Name, dict[str, str]] = Field(default_factory=dict)
-    spark: SparkSettings = SparkSettings()
-    native_merge_rows_max: int = Field(default=500_000, ge=0)
-    s3: S3Settings = S3Settings()
-    emr: EmrSettings | None = None

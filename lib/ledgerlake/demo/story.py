@@ -12,8 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
+from ledgerlake.config.environment import Environment
 from ledgerlake.config.load import load_environment, load_pipeline
-from ledgerlake.config.models import Environment
 from ledgerlake.demo.scale import Scale
 from ledgerlake.demo.sources import Sources, running_sources
 from ledgerlake.demo.world import build_world

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from ledgerlake.config.models import EmrSettings, Environment
+from ledgerlake.config.environment import EmrSettings, Environment
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.errors import ConfigError
 

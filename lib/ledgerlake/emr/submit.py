@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from ledgerlake.config.models import EmrSettings, Environment
+from ledgerlake.config.environment import EmrSettings, Environment
 from ledgerlake.emr.client import EmrServerless, JobRun
 from ledgerlake.emr.request import Job, settings_of, start_request
 from ledgerlake.errors import TerminalError, TransientError

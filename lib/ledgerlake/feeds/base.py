@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from ledgerlake.config.models import Environment, Source, Table
+from ledgerlake.config.environment import Environment
+from ledgerlake.config.models import Source, Table
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog
 from ledgerlake.ports.clock import Clock
 from ledgerlake.ports.http import Http

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledgerlake.config.models import Environment
+from ledgerlake.config.environment import Environment
 from ledgerlake.errors import TransientError
 from ledgerlake.ports.secrets import Secrets
 from ledgerlake.setup.launch import launch_environment, tools_folder

@@ -17,7 +17,8 @@ import pyarrow as pa
 from deltalake import DeltaTable, Field, QueryBuilder, Schema
 from deltalake.exceptions import TableNotFoundError
 
-from ledgerlake.config.models import Column, Environment, Table
+from ledgerlake.config.environment import Environment
+from ledgerlake.config.models import Column, Table
 from ledgerlake.core import change as c
 from ledgerlake.ports.failures import storage_failure
 from ledgerlake.ports.secrets import Secrets

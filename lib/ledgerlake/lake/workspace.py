@@ -9,7 +9,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ledgerlake.config.models import Column, Environment, Pipeline, Table
+from ledgerlake.config.environment import Environment
+from ledgerlake.config.models import Column, Pipeline, Table
 from ledgerlake.lake.control import ControlTables
 from ledgerlake.lake.leases import Leases, process_is_gone
 from ledgerlake.lake.paths import LakePaths

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ledgerlake.config.models import Environment
+from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Target as DeclaredTarget
 from ledgerlake.demo.local_snowflake import LocalSnowflake
 from ledgerlake.ports.clock import Clock
