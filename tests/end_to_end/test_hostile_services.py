@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from house import ACCOUNTS, SOURCES, House, cdc, rows_of
 from ledgerlake.config.environment import Environment
+from ledgerlake.demo.ledgerbox.scale import Scale
+from ledgerlake.demo.ledgerbox.stripe_server import DEMO_KEY, FaultKind, StripeServer
+from ledgerlake.demo.ledgerbox.world import build_world
 from ledgerlake.demo.local_snowflake import LocalSnowflake
-from ledgerlake.demo.scale import Scale
-from ledgerlake.demo.stripe_server import DEMO_KEY, FaultKind, StripeServer
-from ledgerlake.demo.world import build_world
 from ledgerlake.errors import ConfigError, TransientError
 from ledgerlake.ports.clock import FixedClock
 from ledgerlake.ports.snowflake import connector

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import boto3
 import pytest
-from ledgerlake.demo.scale import Scale
-from ledgerlake.demo.sources import Sources, running_sources
-from ledgerlake.demo.world import build_world
+from ledgerlake.demo.ledgerbox.scale import Scale
+from ledgerlake.demo.ledgerbox.sources import Sources, running_sources
+from ledgerlake.demo.ledgerbox.world import build_world
 from moto.server import ThreadedMotoServer
 from project import Project, new_project
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 import psycopg
 from house import DAY, House
 from ledgerlake.config.environment import Environment, SparkSettings
-from ledgerlake.demo.settlements_db import Endpoint, SettlementsDb
+from ledgerlake.demo.ledgerbox.settlements_db import Endpoint, SettlementsDb
 from ledgerlake.lake.batch import BatchLoader
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.extract import confirm, extract

@@ -14,7 +14,7 @@ import pytest
 from house import NOON, House, rows_of
 from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Source, Table
-from ledgerlake.demo.simtom_server import PATH, SimtomServer, answered
+from ledgerlake.demo.bnpl.simtom_server import PATH, SimtomServer, answered
 from ledgerlake.errors import SourceError, TransientError
 from ledgerlake.feeds.http_stream.days import Asked, Service, as_lines, days_to_ask
 from ledgerlake.feeds.http_stream.feed import HttpStreamFeed

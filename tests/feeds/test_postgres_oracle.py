@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from house import DAY, NOON, rows_of
-from ledgerlake.demo.settlements_db import Endpoint
+from ledgerlake.demo.ledgerbox.settlements_db import Endpoint
 from ledgerlake.feeds.postgres.pgoutput import decode
 from ledgerlake.feeds.postgres.slot_session import SlotSession, format_lsn
 from ledgerlake.ops.extract import pending

@@ -10,7 +10,7 @@ from random import Random
 import psycopg
 import pytest
 from house import NOON, House, rows_of
-from ledgerlake.demo.settlements_db import Endpoint
+from ledgerlake.demo.ledgerbox.settlements_db import Endpoint
 from ledgerlake.feeds.query.database import by_key, by_time
 from ledgerlake.ports.clock import FixedClock
 from postgres import DbHouse, Fuse, Killed, Workload, fresh, job, postgres, rows_in

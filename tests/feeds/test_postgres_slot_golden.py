@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from house import DAY, NOON, rows_of
-from ledgerlake.demo.settlements_db import Endpoint
+from ledgerlake.demo.ledgerbox.settlements_db import Endpoint
 from ledgerlake.errors import LedgerlakeError
 from ledgerlake.feeds.postgres.slot_checks import verified_slot
 from ledgerlake.feeds.postgres.slot_session import Slot, SlotSession, format_lsn

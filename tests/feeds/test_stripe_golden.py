@@ -16,7 +16,7 @@ from histories import COUNT
 from house import NOON, House, rows_of
 from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Source, Table
-from ledgerlake.demo.stripe_server import DEMO_KEY, StripeServer
+from ledgerlake.demo.ledgerbox.stripe_server import DEMO_KEY, StripeServer
 from ledgerlake.errors import SourceError
 from ledgerlake.feeds.stripe.feed import StripeFeed
 from ledgerlake.ops.extract import Failure

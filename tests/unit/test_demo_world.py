@@ -15,12 +15,12 @@ from typing import Any
 import psycopg
 import pyarrow.parquet as pq
 import pytest
-from ledgerlake.demo.deliveries import deliver
-from ledgerlake.demo.malformed import DAMAGES
-from ledgerlake.demo.model import EXPONENTS, Fate
-from ledgerlake.demo.scale import Scale
-from ledgerlake.demo.settlements_db import SettlementsDb
-from ledgerlake.demo.world import World, build_world
+from ledgerlake.demo.ledgerbox.deliveries import deliver
+from ledgerlake.demo.ledgerbox.malformed import DAMAGES
+from ledgerlake.demo.ledgerbox.model import EXPONENTS, Fate
+from ledgerlake.demo.ledgerbox.scale import Scale
+from ledgerlake.demo.ledgerbox.settlements_db import SettlementsDb
+from ledgerlake.demo.ledgerbox.world import World, build_world
 
 Row = dict[str, str]
 Bucket = tuple[str, str, str]  # merchant_id, UTC day, currency

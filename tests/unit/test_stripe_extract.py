@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import stripe
-from ledgerlake.demo.scale import Scale
-from ledgerlake.demo.stripe_server import DEMO_KEY, FaultKind, StripeServer
-from ledgerlake.demo.world import World, build_world
+from ledgerlake.demo.ledgerbox.scale import Scale
+from ledgerlake.demo.ledgerbox.stripe_server import DEMO_KEY, FaultKind, StripeServer
+from ledgerlake.demo.ledgerbox.world import World, build_world
 from ledgerlake.errors import ConfigError, SourceError, TransientError
 from ledgerlake.feeds.stripe.extract import ExtractedObject, StripeExtractor, StripeOptions
 from ledgerlake.ports.clock import FixedClock

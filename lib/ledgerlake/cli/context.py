@@ -56,13 +56,20 @@ class Context:
         return Workspace(self.pipeline(name), self.environment(), self.secrets, self.clock)
 
     def only_pipeline(self, name: str | None) -> str:
-        """Return ``name``, or the one pipeline there is."""
+        """Return ``name``, or the one pipeline there is, or the one that has run in this lake."""
         known = pipeline_names(self.conf)
         if name:
             return name
-        if len(known) == 1:
-            return known[0]
+        candidates = known if len(known) == 1 else self._pipelines_with_data(known)
+        if len(candidates) == 1:
+            return candidates[0]
         raise ConfigError("which pipeline?", then=f"add --pipeline with one of {known}")
+
+    def _pipelines_with_data(self, known: list[str]) -> list[str]:
+        objects = Workspace(
+            load_pipeline(self.conf, self.project / "dq_suites", known[0]), self.environment(), self.secrets, self.clock
+        ).objects
+        return [n for n in known if any(True for _ in objects.list(f"landing/{n}/"))]
 
     def answer(self, facts: Any, show: Callable[[], None]) -> None:
         """Answer as JSON on standard output, or by ``show`` for people."""

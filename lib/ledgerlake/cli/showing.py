@@ -17,13 +17,17 @@ def register(app: typer.Typer) -> None:
 
 def demo_command(
     context: typer.Context,
+    name: Annotated[str, typer.Argument(help="a pipeline that has a demo, or all")] = "ledgerbox",
     small: Annotated[bool, typer.Option("--small", help="a few hundred changes instead of 200,000")] = False,
 ) -> None:
-    """Play three LedgerBox days on this machine: sources, lake, gates, Snowflake, traces."""
-    from ledgerlake.demo.story import tell
+    """Play a pipeline's days on this machine: sources, lake, gates, Snowflake, traces."""
+    from ledgerlake.demo.demos import demos_of
+    from ledgerlake.demo.stage import tell
 
     own: Context = context.obj
-    tell(own.project, own.console, small=small)
+    stages = tell(own.project, own.console, demos_of(name), small=small)
+    if len(stages) > 1:
+        own.console.print(f"{len(stages)} demos, pipeline time {sum(s.seconds for s in stages):.0f} s")
 
 
 def bench_command(

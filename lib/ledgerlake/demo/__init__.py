@@ -1,7 +1,7 @@
-"""The demo: three LedgerBox days from a seeded world that speaks the sources' real protocols.
+"""The demos: one folder a pipeline, each a seeded world whose sources speak their real formats and protocols.
 
-``world`` and the modules below it make facts and deliveries; ``stripe_server`` and
-``settlements_db`` are the sources that are asked; ``local_snowflake`` is the local warehouse;
-``sources`` starts them all and ``story`` plays the days. Nothing outside this folder depends
-on it, except that a local environment uses ``local_snowflake``.
+``stage`` is what every story plays on: it runs days, checks how they end, asks the warehouse and
+prints. ``demos`` names them all; ``serving`` runs a simulated service; ``local_snowflake`` is the
+local warehouse. Nothing outside this folder depends on it, except that a local environment uses
+``local_snowflake``.
 """

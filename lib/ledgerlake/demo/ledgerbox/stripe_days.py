@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
 
-from ledgerlake.demo import stripe_shapes as shapes
-from ledgerlake.demo.model import Refund, Transaction, midnight, on_day, token
-from ledgerlake.demo.scale import DAYS, Scale
-from ledgerlake.demo.stripe_shapes import StripeObject, seconds
+from ledgerlake.demo.ledgerbox import stripe_shapes as shapes
+from ledgerlake.demo.ledgerbox.model import Refund, Transaction, midnight, on_day, token
+from ledgerlake.demo.ledgerbox.scale import DAYS, Scale
+from ledgerlake.demo.ledgerbox.stripe_shapes import StripeObject, seconds
 
 RESOURCE_OF = {
     "charge": "charges",

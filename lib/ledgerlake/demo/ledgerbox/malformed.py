@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
-from ledgerlake.demo.changes import Change, transaction_row, with_value
-from ledgerlake.demo.model import Fate, Transaction
-from ledgerlake.demo.scale import Scale
+from ledgerlake.demo.ledgerbox.changes import Change, transaction_row, with_value
+from ledgerlake.demo.ledgerbox.model import Fate, Transaction
+from ledgerlake.demo.ledgerbox.scale import Scale
 
 DAMAGES = ("wrong_width", "unparsable_amount", "unknown_op", "unknown_currency", "null_merchant")
 

@@ -13,8 +13,8 @@ from itertools import chain
 from random import Random
 from typing import NamedTuple
 
-from ledgerlake.demo.model import Fate, Merchant, Transaction, major
-from ledgerlake.demo.scale import DAYS, Scale
+from ledgerlake.demo.ledgerbox.model import Fate, Merchant, Transaction, major
+from ledgerlake.demo.ledgerbox.scale import DAYS, Scale
 
 SLOTS = 8  # one file every three hours
 LATE_SLOT = 1

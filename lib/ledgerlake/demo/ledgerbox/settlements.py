@@ -14,8 +14,8 @@ from decimal import Decimal
 from typing import NamedTuple
 from zlib import crc32
 
-from ledgerlake.demo.model import Refund, Transaction, major, midnight, on_day
-from ledgerlake.demo.scale import DAYS
+from ledgerlake.demo.ledgerbox.model import Refund, Transaction, major, midnight, on_day
+from ledgerlake.demo.ledgerbox.scale import DAYS
 
 
 class Bucket(NamedTuple):

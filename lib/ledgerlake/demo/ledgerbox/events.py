@@ -12,8 +12,8 @@ from typing import NamedTuple
 from uuid import UUID
 from zlib import crc32
 
-from ledgerlake.demo.model import Transaction, major, on_day
-from ledgerlake.demo.scale import DAYS, Scale
+from ledgerlake.demo.ledgerbox.model import Transaction, major, on_day
+from ledgerlake.demo.ledgerbox.scale import DAYS, Scale
 
 TOPIC = "ledgerbox.payment_events"
 PARTITIONS = 4

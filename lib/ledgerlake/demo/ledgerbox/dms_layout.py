@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from random import Random
 
-from ledgerlake.demo.changes import SLOTS, Change, merchant_row
-from ledgerlake.demo.model import Merchant, Refund, midnight, on_day
-from ledgerlake.demo.scale import DAYS, Scale
+from ledgerlake.demo.ledgerbox.changes import SLOTS, Change, merchant_row
+from ledgerlake.demo.ledgerbox.model import Merchant, Refund, midnight, on_day
+from ledgerlake.demo.ledgerbox.scale import DAYS, Scale
 
 FOLDERS = {
     "merchants": "payments_db/public/merchants",

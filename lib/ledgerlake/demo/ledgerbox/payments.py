@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
-from ledgerlake.demo.model import EXPONENTS, Fate, Merchant, Transaction, midnight, on_day, token
-from ledgerlake.demo.scale import DAYS, Scale
+from ledgerlake.demo.ledgerbox.model import EXPONENTS, Fate, Merchant, Transaction, midnight, on_day, token
+from ledgerlake.demo.ledgerbox.scale import DAYS, Scale
 
 LAST_CREATED_S = 84_000  # 23:20, so that every outcome falls on the day of its start
 REFUNDABLE_UNTIL_S = 72_000  # 20:00, so that a same-day refund ends before midnight

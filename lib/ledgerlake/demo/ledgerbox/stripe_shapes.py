@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ledgerlake.demo.model import Refund, Transaction, token
+from ledgerlake.demo.ledgerbox.model import Refund, Transaction, token
 
 StripeObject = dict[str, Any]
 

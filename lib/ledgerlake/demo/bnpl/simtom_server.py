@@ -16,8 +16,8 @@ from itertools import chain, islice
 from threading import Lock
 from typing import Any, ClassVar, Literal
 
+from ledgerlake.demo.bnpl.simtom_records import transactions
 from ledgerlake.demo.serving import serving
-from ledgerlake.demo.simtom_records import transactions
 
 PATH = "/stream/bnpl"
 RECORDS_PER_CHUNK = 200

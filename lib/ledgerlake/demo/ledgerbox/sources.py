@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledgerlake.demo.deliveries import DeliverySummary, deliver
-from ledgerlake.demo.settlements_db import SettlementsDb
-from ledgerlake.demo.stripe_server import DEMO_KEY, StripeServer
-from ledgerlake.demo.world import World
+from ledgerlake.demo.ledgerbox.deliveries import DeliverySummary, deliver
+from ledgerlake.demo.ledgerbox.settlements_db import SettlementsDb
+from ledgerlake.demo.ledgerbox.stripe_server import DEMO_KEY, StripeServer
+from ledgerlake.demo.ledgerbox.world import World
 from ledgerlake.ports.secrets import ReferencedSecrets
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 
-from ledgerlake.demo.events import EventFile
+from ledgerlake.demo.ledgerbox.events import EventFile
 
 
 def event_body(file: EventFile) -> bytes:

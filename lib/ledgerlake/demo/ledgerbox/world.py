@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from ledgerlake.demo import changes as capture
-from ledgerlake.demo.changes import Change
-from ledgerlake.demo.dms_layout import (
+from ledgerlake.demo.ledgerbox import changes as capture
+from ledgerlake.demo.ledgerbox.changes import Change
+from ledgerlake.demo.ledgerbox.dms_layout import (
     DmsFile,
     RefundFile,
     change_files,
@@ -21,14 +21,14 @@ from ledgerlake.demo.dms_layout import (
     full_load,
     refund_files,
 )
-from ledgerlake.demo.events import EventFile, event_files, event_records
-from ledgerlake.demo.malformed import DAMAGES, malformed_changes
-from ledgerlake.demo.model import Fate, Merchant, Refund, Transaction, midnight, on_day
-from ledgerlake.demo.payments import make_merchants, make_transactions
-from ledgerlake.demo.refunds import make_refunds
-from ledgerlake.demo.scale import Scale
-from ledgerlake.demo.settlements import Settlement, settlement_days
-from ledgerlake.demo.stripe_days import StripeDay, stripe_days
+from ledgerlake.demo.ledgerbox.events import EventFile, event_files, event_records
+from ledgerlake.demo.ledgerbox.malformed import DAMAGES, malformed_changes
+from ledgerlake.demo.ledgerbox.model import Fate, Merchant, Refund, Transaction, midnight, on_day
+from ledgerlake.demo.ledgerbox.payments import make_merchants, make_transactions
+from ledgerlake.demo.ledgerbox.refunds import make_refunds
+from ledgerlake.demo.ledgerbox.scale import Scale
+from ledgerlake.demo.ledgerbox.settlements import Settlement, settlement_days
+from ledgerlake.demo.ledgerbox.stripe_days import StripeDay, stripe_days
 
 DEFAULT_START = date(2026, 3, 2)
 

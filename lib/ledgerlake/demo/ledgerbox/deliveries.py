@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ledgerlake.demo.dms_files import csv_body, parquet_body
-from ledgerlake.demo.event_files import event_body
-from ledgerlake.demo.world import World
+from ledgerlake.demo.ledgerbox.dms_files import csv_body, parquet_body
+from ledgerlake.demo.ledgerbox.event_files import event_body
+from ledgerlake.demo.ledgerbox.world import World
 from ledgerlake.ports.objects import LocalObjects
 
 

@@ -6,8 +6,8 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 
-from ledgerlake.demo.stripe_days import RESOURCE_OF
-from ledgerlake.demo.stripe_shapes import StripeObject
+from ledgerlake.demo.ledgerbox.stripe_days import RESOURCE_OF
+from ledgerlake.demo.ledgerbox.stripe_shapes import StripeObject
 
 PAGE_MAX = 100
 PAGE_DEFAULT = 10

@@ -8,10 +8,10 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ledgerlake.demo.changes import MERCHANT_COLUMNS, TRANSACTION_COLUMNS, Change, stamp
-from ledgerlake.demo.dms_layout import DmsFile, RefundChange, RefundFile
-from ledgerlake.demo.model import major
-from ledgerlake.demo.scale import DAYS
+from ledgerlake.demo.ledgerbox.changes import MERCHANT_COLUMNS, TRANSACTION_COLUMNS, Change, stamp
+from ledgerlake.demo.ledgerbox.dms_layout import DmsFile, RefundChange, RefundFile
+from ledgerlake.demo.ledgerbox.model import major
+from ledgerlake.demo.ledgerbox.scale import DAYS
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 REFUND_SCHEMA = pa.schema(

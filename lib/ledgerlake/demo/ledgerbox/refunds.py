@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 
-from ledgerlake.demo.model import Fate, Refund, Transaction, midnight, token
-from ledgerlake.demo.payments import refundable_today
-from ledgerlake.demo.scale import DAYS, Scale
+from ledgerlake.demo.ledgerbox.model import Fate, Refund, Transaction, midnight, token
+from ledgerlake.demo.ledgerbox.payments import refundable_today
+from ledgerlake.demo.ledgerbox.scale import DAYS, Scale
 
 REASONS = ("requested_by_customer", "duplicate", "fraudulent")
 
