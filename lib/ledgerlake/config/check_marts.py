@@ -10,7 +10,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
-from ledgerlake.config.models import Mart, Pipeline, Table
+from ledgerlake.config.models import Input, Mart, Pipeline, Table
 from ledgerlake.config.source_map import Document
 from ledgerlake.core import change as c
 from ledgerlake.core.types import spark_type
@@ -85,16 +85,32 @@ def _check_mart(
         )
     if mart.suite:
         yield from suite_findings(pipeline, mart.suite, set(output))
-    yield from _check_inputs(mart, inputs, document, index)
+    yield from _check_inputs(pipeline, mart, inputs, document, index)
+
+
+def _check_moments(pipeline: Pipeline, item: Input, at: Where) -> Iterator[ConfigError]:
+    """Yield what is wrong with the columns by which an input is read as of a moment."""
+    if item.table is None:
+        return
+    columns = pipeline.readable[item.table].columns
+    times = {k.name for k in columns if k.type in ("timestamp", "date") and not k.nullable}
+    for kind, name in (("known", item.known), ("effective", item.effective)):
+        if name is not None and name not in (times | {c.EXTRACTED_AT} if kind == "known" else times):
+            yield ConfigError(
+                f"`{kind}: {name}` is no time of {item.table} that every row has",
+                where=at,
+                then=f"use one of {sorted(times)}",
+            )
 
 
 def _check_inputs(
-    mart: Mart, schema: dict[str, dict[str, str]], document: Document, index: int
+    pipeline: Pipeline, mart: Mart, schema: dict[str, dict[str, str]], document: Document, index: int
 ) -> Iterator[ConfigError]:
     for number, item in enumerate(mart.inputs):
+        at = document.where("marts", index, "inputs", number)
+        yield from _check_moments(pipeline, item, at)
         if item.partition is None:
             continue
-        at = document.where("marts", index, "inputs", number)
         try:
             columns = {c.name for c in sqlglot.parse_one(item.partition, dialect="spark").find_all(exp.Column)}
         except sqlglot.errors.ParseError:

@@ -93,7 +93,8 @@ class History(Model):
 class Table(Model):
     """One silver table: where it comes from, its key, its contract.
 
-    ``snapshot`` says that deliveries are snapshots, whatever the feed.
+    ``snapshot`` says that deliveries are snapshots, whatever the feed. ``append_only``: a key is
+    written once and never changes (see ``core.append_only``).
     """
 
     table: Name
@@ -104,6 +105,7 @@ class Table(Model):
     columns: tuple[Column, ...] = Field(min_length=1)
     changes: Literal["whole", "partial"] = "whole"
     keys_can_change: bool = False
+    append_only: bool = False
     on_new_column: Literal["add", "ignore", "refuse"] = "add"
     snapshot: Snapshot | None = None
     history: History | None = None
@@ -143,17 +145,23 @@ class Input(Model):
     """What a mart is built from, and which of its partitions a changed row touches.
 
     ``partition`` is a SQL expression over the input's columns that gives the mart's partition
-    value; without it any change rebuilds the whole mart.
+    value; without it any change rebuilds the whole mart. ``known`` and ``effective`` name the
+    columns of a table that say since when a row is known, and since when it holds: questions as
+    of a moment read only rows up to it (see ``ops.as_of``).
     """
 
     table: Name | None = None
     mart: Name | None = None
     partition: str | None = None
+    known: str | None = None
+    effective: Name | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Input:
         if (self.table is None) == (self.mart is None):
             raise ValueError("give either `table` or `mart`")
+        if self.mart and (self.known or self.effective):
+            raise ValueError("`known` and `effective` belong to tables: a mart follows its own inputs")
         return self
 
     @property

@@ -27,6 +27,7 @@ from ledgerlake.lake.tables import (
     bronze_fields,
     history_fields,
     silver_fields,
+    silver_properties,
 )
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.landing.manifest import LandedObject
@@ -82,7 +83,7 @@ class BatchLoader:
     def _prepare(self, table: Table) -> None:
         storage, paths = self._w.storage, self._w.paths
         storage.create(paths.bronze(table.table), bronze_fields(table), BRONZE_PROPERTIES)
-        storage.create(paths.silver(table.table), silver_fields(table), SILVER_PROPERTIES)
+        storage.create(paths.silver(table.table), silver_fields(table), silver_properties(table))
         written = [paths.bronze(table.table), paths.silver(table.table)]
         if table.history:
             storage.create(paths.history(table.table), history_fields(table), SILVER_PROPERTIES)
@@ -95,13 +96,9 @@ class BatchLoader:
         labelled = stage.label(self._judged(session, batch), batch.table).persist()
         try:
             facts = _measure(labelled, batch.table)
-            earlier = self._overlapping(batch, facts)
-            if earlier:
-                seen = session.read.format("delta").load(self._w.paths.bronze(batch.table.table))
-                among = ", ".join(literal(b) for b in earlier)
-                compared = stage.against_bronze(
-                    labelled, seen.where(f"{c.BATCH_ID} IN ({among})"), batch.table
-                ).persist()
+            compared = self._compared(session, batch, labelled, facts)
+            if compared is not None:
+                compared.persist()
                 try:
                     facts = _measure(compared, batch.table)
                     self._write(session, batch, compared, facts)
@@ -112,6 +109,23 @@ class BatchLoader:
         finally:
             labelled.unpersist()
         return facts
+
+    def _compared(
+        self, session: SparkSession, batch: Batch, labelled: DataFrame, facts: dict[str, Any]
+    ) -> DataFrame | None:
+        """Return the batch compared with what was loaded before, None where nothing can stand already."""
+        table, paths = batch.table, self._w.paths
+        if table.append_only:
+            if facts["seen_min"] is None or self._w.storage.is_empty(paths.silver(table.table)):
+                return None
+            standing = session.read.format("delta").load(paths.silver(table.table))
+            return stage.against_silver(labelled, standing.where(silver.between(table, facts)), table)
+        earlier = self._overlapping(batch, facts)
+        if not earlier:
+            return None
+        seen = session.read.format("delta").load(paths.bronze(table.table))
+        among = ", ".join(literal(b) for b in earlier)
+        return stage.against_bronze(labelled, seen.where(f"{c.BATCH_ID} IN ({among})"), table)
 
     def _judged(self, session: SparkSession, batch: Batch) -> DataFrame:
         suite = self._w.pipeline.suite_of(batch.table)
@@ -248,7 +262,7 @@ class BatchLoader:
 
 def _measure(labelled: DataFrame, table: Table) -> dict[str, Any]:
     """Fill the cache and return the batch's measures, in one pass."""
-    row = labelled.selectExpr(*stage.measures(table)).first()
+    row = labelled.selectExpr(*stage.measures(table), *stage.read_keys(table)).first()
     assert row is not None, "an aggregate always gives one row"
     return row.asDict()
 

@@ -63,7 +63,8 @@ def merge(
     updated = {n: e for n, e in taken.items() if n.strip('"') not in table.key}
     newer = f"s.{c.POSITION} > t.{c.POSITION}"
     try:
-        merger.when_matched_update(updated, predicate=newer).when_not_matched_insert(taken).execute()
+        replacing = merger if table.append_only else merger.when_matched_update(updated, predicate=newer)
+        replacing.when_not_matched_insert(taken).execute()
     except CommitFailedError as error:
         raise TransientError(
             "another writer committed to silver at the same moment",

@@ -28,7 +28,13 @@ SILVER_PROPERTIES = {
     "delta.deletedFileRetentionDuration": "interval 90 days",  # the replay window
     "delta.logRetentionDuration": "interval 90 days",
 }
-BRONZE_PROPERTIES = {"delta.appendOnly": "true", "delta.logRetentionDuration": "interval 90 days"}
+WRITTEN_ONCE = {"delta.appendOnly": "true"}  # the engine itself refuses updates and deletes
+BRONZE_PROPERTIES = {**WRITTEN_ONCE, "delta.logRetentionDuration": "interval 90 days"}
+
+
+def silver_properties(table: Table) -> Mapping[str, str]:
+    """Return the Delta properties of a table's silver."""
+    return SILVER_PROPERTIES | WRITTEN_ONCE if table.append_only else SILVER_PROPERTIES
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,11 @@ class TableStorage:
         """Return the table's current version, -1 where it does not exist."""
         table = self.open(uri)
         return -1 if table is None else table.version()
+
+    def is_empty(self, uri: str) -> bool:
+        """Say whether the table has no data file, or does not exist."""
+        table = self.open(uri)
+        return table is None or not table.file_uris()
 
     def create(
         self, uri: str, fields: list[Field], properties: Mapping[str, str], partition_by: list[str] | None = None
