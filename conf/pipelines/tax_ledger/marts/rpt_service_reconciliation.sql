@@ -25,24 +25,32 @@ paired AS (
   FROM controls c
   FULL JOIN service_days d ON d.service = c.service AND d.control_date = c.control_date AND d.currency = c.currency
 ),
+expected AS (
+  SELECT service, control_date, min(sequence_first) AS lowest, max(sequence_last) AS highest
+  FROM controls
+  GROUP BY service, control_date
+),
+sequenced AS (
+  SELECT
+    e.service, e.control_date, coalesce(a.repeated, 0) AS repeated,
+    CASE
+      WHEN a.service IS NULL THEN e.highest - e.lowest + 1
+      ELSE a.highest - a.lowest + 1 - a.sequences + greatest(a.lowest - e.lowest, 0) + greatest(e.highest - a.highest, 0)
+    END AS missing,
+    concat_ws(', ',
+      CASE WHEN a.lowest > e.lowest THEN concat(e.lowest, '-', a.lowest - 1) END,
+      nullif(a.gaps, ''),
+      CASE WHEN a.highest < e.highest THEN concat(a.highest + 1, '-', e.highest) END
+    ) AS gaps
+  FROM expected e
+  LEFT JOIN arrived a ON a.service = e.service AND a.control_date = e.control_date
+),
 measured AS (
   SELECT
-    p.*,
-    CASE
-      WHEN a.service IS NULL THEN max(p.sequence_last) OVER day - min(p.sequence_first) OVER day + 1
-      ELSE a.highest - a.lowest + 1 - a.sequences
-        + greatest(a.lowest - min(p.sequence_first) OVER day, 0) + greatest(max(p.sequence_last) OVER day - a.highest, 0)
-    END AS missing,
-    coalesce(a.repeated, 0) AS repeated,
-    nullif(concat_ws(', ',
-      CASE WHEN a.lowest > min(p.sequence_first) OVER day THEN concat(min(p.sequence_first) OVER day, '-', a.lowest - 1) END,
-      nullif(a.gaps, ''),
-      CASE WHEN a.highest < max(p.sequence_last) OVER day THEN concat(a.highest + 1, '-', max(p.sequence_last) OVER day) END
-    ), '') AS gaps,
+    p.*, coalesce(s.missing, 0) AS missing, coalesce(s.repeated, 0) AS repeated, nullif(s.gaps, '') AS gaps,
     p.control_date < max(p.control_date) OVER (PARTITION BY p.service) AS is_overdue
   FROM paired p
-  LEFT JOIN arrived a ON a.service = p.service AND a.control_date = p.control_date
-  WINDOW day AS (PARTITION BY p.service, p.control_date)
+  LEFT JOIN sequenced s ON s.service = p.service AND s.control_date = p.control_date
 )
 SELECT
   service,
@@ -53,12 +61,12 @@ SELECT
   events_found,
   debits_expected,
   debits_found,
-  CAST(coalesce(missing, 0) AS BIGINT) AS missing_events,
-  CAST(CASE WHEN is_overdue THEN coalesce(missing, 0) ELSE 0 END AS BIGINT) AS overdue_events,
+  CAST(missing AS BIGINT) AS missing_events,
+  CAST(CASE WHEN is_overdue THEN missing ELSE 0 END AS BIGINT) AS overdue_events,
   CAST(repeated AS BIGINT) AS repeated_sequences,
   gaps,
-  CAST(CASE WHEN coalesce(missing, 0) > 0 THEN 0 ELSE debits_found - coalesce(debits_expected, 0) END AS DECIMAL(28,3)) AS debits_difference,
-  CAST(CASE WHEN coalesce(missing, 0) > 0 THEN 0 ELSE events_found - coalesce(events_expected, 0) END AS BIGINT) AS events_difference,
+  CAST(CASE WHEN missing > 0 THEN 0 ELSE debits_found - coalesce(debits_expected, 0) END AS DECIMAL(28,3)) AS debits_difference,
+  CAST(CASE WHEN missing > 0 THEN 0 ELSE events_found - coalesce(events_expected, 0) END AS BIGINT) AS events_difference,
   CASE
     WHEN revision IS NULL THEN 'no control'
     WHEN missing > 0 AND is_overdue THEN 'overdue'
