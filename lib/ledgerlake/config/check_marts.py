@@ -92,7 +92,13 @@ def _check_moments(pipeline: Pipeline, item: Input, at: Where) -> Iterator[Confi
     """Yield what is wrong with the columns by which an input is read as of a moment."""
     if item.table is None:
         return
-    columns = pipeline.readable[item.table].columns
+    table = pipeline.readable[item.table]
+    columns = table.columns
+    if item.known and not (table.append_only and table.table == item.table):
+        yield ConfigError(
+            f"`known` on {item.table}, whose rows are replaced: what they said before is gone",
+            where=at, then="only tables with `append_only: true` remember what was known when",
+        )  # fmt: skip
     times = {k.name for k in columns if k.type in ("timestamp", "date") and not k.nullable}
     for kind, name in (("known", item.known), ("effective", item.effective)):
         if name is not None and name not in (times | {c.EXTRACTED_AT} if kind == "known" else times):

@@ -1,77 +1,72 @@
 -- What a service says it wrote (the highest revision of its control) against what arrived. Events of the
 -- newest day may still be on their way: their gap is a warning. A gap of an earlier day is overdue, and
 -- sums that differ although nothing is missing cannot be explained: both block.
-WITH controls AS (
+WITH sides AS (
   SELECT
     service, control_date, currency,
-    max_by(events, revision) AS events, max_by(debits, revision) AS debits, max(revision) AS revision,
-    max_by(sequence_first, revision) AS sequence_first, max_by(sequence_last, revision) AS sequence_last
+    struct(revision, events, debits, sequence_first, sequence_last) AS said,
+    CAST(NULL AS BIGINT) AS events, CAST(NULL AS DECIMAL(28,3)) AS debits,
+    CAST(NULL AS BIGINT) AS sequences, CAST(NULL AS BIGINT) AS repeated,
+    CAST(NULL AS BIGINT) AS lowest, CAST(NULL AS BIGINT) AS highest, CAST(NULL AS STRING) AS gaps
   FROM service_controls
-  GROUP BY service, control_date, currency
-),
-arrived AS (
-  SELECT service, control_date, max(sequences) AS sequences, max(repeated) AS repeated, min(lowest) AS lowest, max(highest) AS highest, max(gaps) AS gaps
+  UNION ALL
+  SELECT service, control_date, currency, NULL, events, debits, sequences, repeated, lowest, highest, gaps
   FROM service_days
-  GROUP BY service, control_date
 ),
 paired AS (
   SELECT
-    coalesce(c.service, d.service) AS service,
-    coalesce(c.control_date, d.control_date) AS control_date,
-    coalesce(c.currency, d.currency) AS currency,
-    c.revision, c.events AS events_expected, coalesce(d.events, 0) AS events_found,
-    c.debits AS debits_expected, CAST(coalesce(d.debits, 0) AS DECIMAL(28,3)) AS debits_found,
-    c.sequence_first, c.sequence_last
-  FROM controls c
-  FULL JOIN service_days d ON d.service = c.service AND d.control_date = c.control_date AND d.currency = c.currency
+    service, control_date, currency, max(said) AS said, coalesce(max(events), 0) AS events, coalesce(max(debits), 0) AS debits,
+    max(sequences) AS sequences, max(repeated) AS repeated, max(lowest) AS lowest, max(highest) AS highest, max(gaps) AS gaps
+  FROM sides
+  GROUP BY service, control_date, currency
 ),
-expected AS (
-  SELECT service, control_date, min(sequence_first) AS lowest, max(sequence_last) AS highest
-  FROM controls
-  GROUP BY service, control_date
-),
-sequenced AS (
+by_service AS ( -- a sequence runs through a service's day, whatever the currency
   SELECT
-    e.service, e.control_date, coalesce(a.repeated, 0) AS repeated,
-    CASE
-      WHEN a.service IS NULL THEN e.highest - e.lowest + 1
-      ELSE a.highest - a.lowest + 1 - a.sequences + greatest(a.lowest - e.lowest, 0) + greatest(e.highest - a.highest, 0)
-    END AS missing,
-    concat_ws(', ',
-      CASE WHEN a.lowest > e.lowest THEN concat(e.lowest, '-', a.lowest - 1) END,
-      nullif(a.gaps, ''),
-      CASE WHEN a.highest < e.highest THEN concat(a.highest + 1, '-', e.highest) END
-    ) AS gaps
-  FROM expected e
-  LEFT JOIN arrived a ON a.service = e.service AND a.control_date = e.control_date
+    *,
+    min(said.sequence_first) OVER (PARTITION BY service, control_date) AS expected_low,
+    max(said.sequence_last) OVER (PARTITION BY service, control_date) AS expected_high,
+    max(sequences) OVER (PARTITION BY service, control_date) AS found,
+    max(lowest) OVER (PARTITION BY service, control_date) AS low,
+    max(highest) OVER (PARTITION BY service, control_date) AS high,
+    coalesce(max(repeated) OVER (PARTITION BY service, control_date), 0) AS twice,
+    max(gaps) OVER (PARTITION BY service, control_date) AS inner_gaps
+  FROM paired
 ),
 measured AS (
   SELECT
-    p.*, coalesce(s.missing, 0) AS missing, coalesce(s.repeated, 0) AS repeated, nullif(s.gaps, '') AS gaps,
-    p.control_date < max(p.control_date) OVER (PARTITION BY p.service) AS is_overdue
-  FROM paired p
-  LEFT JOIN sequenced s ON s.service = p.service AND s.control_date = p.control_date
+    *,
+    coalesce(CASE
+      WHEN found IS NULL THEN expected_high - expected_low + 1
+      ELSE high - low + 1 - found + greatest(low - expected_low, 0) + greatest(expected_high - high, 0)
+    END, 0) AS missing,
+    nullif(concat_ws(', ',
+      CASE WHEN low > expected_low THEN concat(expected_low, '-', low - 1) END,
+      nullif(inner_gaps, ''),
+      CASE WHEN high < expected_high THEN concat(high + 1, '-', expected_high) END
+    ), '') AS all_gaps,
+    control_date < max(control_date) OVER (PARTITION BY service) AS is_overdue
+  FROM by_service
 )
 SELECT
   service,
   control_date,
   currency,
-  revision,
-  events_expected,
-  events_found,
-  debits_expected,
-  debits_found,
+  said.revision AS revision,
+  said.events AS events_expected,
+  CAST(events AS BIGINT) AS events_found,
+  said.debits AS debits_expected,
+  CAST(debits AS DECIMAL(28,3)) AS debits_found,
   CAST(missing AS BIGINT) AS missing_events,
   CAST(CASE WHEN is_overdue THEN missing ELSE 0 END AS BIGINT) AS overdue_events,
-  CAST(repeated AS BIGINT) AS repeated_sequences,
-  gaps,
-  CAST(CASE WHEN missing > 0 THEN 0 ELSE debits_found - coalesce(debits_expected, 0) END AS DECIMAL(28,3)) AS debits_difference,
-  CAST(CASE WHEN missing > 0 THEN 0 ELSE events_found - coalesce(events_expected, 0) END AS BIGINT) AS events_difference,
+  CAST(twice AS BIGINT) AS repeated_sequences,
+  all_gaps AS gaps,
+  CAST(CASE WHEN missing > 0 THEN 0 ELSE debits - coalesce(said.debits, 0) END AS DECIMAL(28,3)) AS debits_difference,
+  CAST(CASE WHEN missing > 0 THEN 0 ELSE events - coalesce(said.events, 0) END AS BIGINT) AS events_difference,
   CASE
-    WHEN revision IS NULL THEN 'no control'
+    WHEN said IS NULL THEN 'no control'
     WHEN missing > 0 AND is_overdue THEN 'overdue'
     WHEN missing > 0 THEN 'waiting'
-    WHEN debits_found <> debits_expected OR events_found <> events_expected OR repeated > 0 THEN 'differs'
+    WHEN debits <> said.debits OR events <> said.events OR twice > 0 THEN 'differs'
     ELSE 'agrees'
   END AS status
 FROM measured
