@@ -148,7 +148,7 @@ def test_options_that_let_keys_change_are_refused_with_file_and_line(tmp_path: P
 CHANGES = st.lists(st.tuples(st.sampled_from("1234"), st.sampled_from(["x", "x", "x", "y"])), min_size=1, max_size=8)
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(batches=st.lists(CHANGES, min_size=1, max_size=3))
 def test_batches_end_as_the_definition_says(
     houses: Callable[[str], House], batches: list[list[tuple[str, str]]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -33,6 +34,8 @@ SIGNS = {
     "payment.received": -1,
     "credit_note.issued": -1,
 }
+
+TURNS = itertools.count(1)
 
 happening = st.tuples(
     st.sampled_from(KINDS),
@@ -132,7 +135,7 @@ def ledger(house: House, policy: str) -> House:
 
 def load(house: House, batch: list[Event], offset: int) -> None:
     house.deliver(f"tax_ledger/topics/ledger.events/t+0+{offset}.json", lines(*(e.record() for e in batch)))
-    assert all(r["quarantined"] == 0 for r in house.load()), house.reasons()
+    assert all(r["quarantined"] == 0 for r in house.load(date(2026, 4, 3))), house.reasons()
 
 
 def books(house: House) -> dict[str, DataFrame]:
@@ -177,7 +180,7 @@ def test_shuffled_repeated_and_split_deliveries_end_in_the_books_of_one_load(
 ) -> None:
     rng = Random(seed)
     events = events_of(drawn, rng)
-    name = f"{seed}-{policy}-{len(events)}-{rng.getrandbits(32)}"
+    name = next(TURNS)
     one, split = (ledger(houses(f"{kind}-{name}"), policy) for kind in ("one", "split"))
     load(one, events, 0)
 

@@ -40,9 +40,12 @@ measured AS (
       ELSE high - low + 1 - found + greatest(low - expected_low, 0) + greatest(expected_high - high, 0)
     END, 0) AS missing,
     nullif(concat_ws(', ',
-      CASE WHEN low > expected_low THEN concat(expected_low, '-', low - 1) END,
+      CASE
+        WHEN found IS NULL THEN concat_ws('-', expected_low, nullif(expected_high, expected_low))
+        WHEN low > expected_low THEN concat_ws('-', expected_low, nullif(low - 1, expected_low))
+      END,
       nullif(inner_gaps, ''),
-      CASE WHEN high < expected_high THEN concat(high + 1, '-', expected_high) END
+      CASE WHEN high < expected_high THEN concat_ws('-', high + 1, nullif(expected_high, high + 1)) END
     ), '') AS all_gaps,
     control_date < max(control_date) OVER (PARTITION BY service) AS is_overdue
   FROM by_service
