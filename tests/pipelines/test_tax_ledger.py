@@ -117,12 +117,16 @@ def test_the_trial_balance_is_zero_per_currency_at_every_published_version_and_n
         assert any(difference for _, difference in balance) == (publication["status"] == "blocked")
 
 
-def test_every_delta_version_of_the_books_is_zero_or_was_refused(played: Played) -> None:
-    refused = {p["versions"]["trial_balance"] for p in publications(played) if p["status"] == "blocked"}
-    uri = lake(played, "marts", "tax_ledger", "trial_balance")
+@pytest.mark.parametrize(
+    ("mart", "difference"), [("postings", "sum(debit) - sum(credit)"), ("trial_balance", "sum(balance)")]
+)
+def test_every_delta_version_of_the_books_is_zero_or_was_refused(played: Played, mart: str, difference: str) -> None:
+    refused = {p["versions"][mart] for p in publications(played) if p["status"] == "blocked"}
+    uri = lake(played, "marts", "tax_ledger", mart)
     for version in range(DeltaTable(uri).version() + 1):
-        differences = [d for (d,) in rows(uri, "SELECT sum(balance) FROM t GROUP BY currency", version)]
-        assert any(differences) == (version in refused), version
+        found = [d for (d,) in rows(uri, f"SELECT {difference} FROM t GROUP BY currency", version)]
+        assert len(found) == 4
+        assert any(found) == (version in refused), version
 
 
 def test_no_file_of_the_ledger_was_ever_rewritten(played: Played) -> None:

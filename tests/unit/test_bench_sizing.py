@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from ledgerlake.bench.sizing import Assumptions, Line, plan, rebuilt_per_event
+from ledgerlake.bench.sizing import Assumptions, Line, mart_vcpus, plan, rebuilt_per_event
 from ledgerlake.emr.cost import Prices
 
 ALL_USED = Assumptions(start_s=10, use=1.0, driver_vcpus=4, memory_gb_per_vcpu=2, target_file_bytes=1000)
@@ -43,3 +43,9 @@ def test_five_times_the_rate_takes_more_vcpus_and_never_fewer_files() -> None:
 )
 def test_an_open_partition_is_rebuilt_with_every_batch(interval_s: int, partition_s: int, rows: float) -> None:
     assert rebuilt_per_event(interval_s, partition_s) == rows
+
+
+def test_marts_take_vcpus_by_the_rows_they_rebuild() -> None:
+    # 5,000 events a second, each rebuilt 6.5 times, 40 µs a time: 1.3 vCPUs at work, all of them used.
+    assert mart_vcpus(5_000, 300, 3_600, 0.00004, ALL_USED) == 4
+    assert mart_vcpus(5_000, 300, 86_400, 0.00004, ALL_USED) == 32

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from ledgerlake.bench.processes import cpu_seconds
-from ledgerlake.bench.sizing import Line, Measured, Plan, plan, rebuilt_per_event
+from ledgerlake.bench.sizing import Line, Measured, Plan, mart_vcpus, plan, rebuilt_per_event
 from ledgerlake.config.load import load_environment, load_pipeline
 from ledgerlake.demo.tax_ledger.model import RATES, Event, entries_of, event_id
 from ledgerlake.lake.workspace import Workspace
@@ -50,9 +50,10 @@ def bench_scale(project: Path, console: Console, *, sizes: tuple[int, ...] = SIZ
     for size in sizes:
         found.append(measure(folder / str(size), project, size))
         console.print(f"measured {size:,} events: {asdict(found[-1])}", soft_wrap=True)
-    plans = plans_from(found)
-    _show(console, found, plans)
-    kept = {"measured": [asdict(m) for m in found], "computed": [asdict(p) for p in plans]}
+    plans, marts = plans_from(found), marts_from(found)
+    _show_measured(console, found)
+    _show_computed(console, plans, marts)
+    kept = {"measured": [asdict(m) for m in found], "computed": [asdict(p) for p in plans], "marts": marts}
     (folder / "results.json").write_text(json.dumps(kept, indent=1, default=str))
     console.print(f"results: {folder / 'results.json'}")
 
@@ -76,6 +77,19 @@ def plans_from(measured: list[Measured]) -> list[Plan]:
     return [plan(rate, interval, cpu, wall.fixed, stored) for rate in RATES_PER_S for interval in INTERVALS_S]
 
 
+def marts_from(measured: list[Measured]) -> list[dict[str, int]]:
+    """Return the vCPUs that the marts take, per rate, freshness and size of partition."""
+    small, large = (
+        (round(m.events * m.mart_rows / m.new_mart_rows), m.marts_cpu_s) for m in measured[:: len(measured) - 1]
+    )
+    each = Line.through(small, large).each
+    return [
+        {"events_per_s": rate, "interval_s": fresh, "partition_s": size, "vcpus": mart_vcpus(rate, fresh, size, each)}
+        for rate in RATES_PER_S
+        for fresh, size in ((300, 86_400), (300, 3_600), (3_600, 3_600))
+    ]
+
+
 def events_json(size: int, number: int) -> list[str]:
     """Return ``size`` events of 1 to 4 KB, in the order of their recording; seeded."""
     rng = Random(f"scale:{number}")
@@ -91,7 +105,7 @@ def events_json(size: int, number: int) -> list[str]:
             event_id(at, rng), kind, f"service_{n % 3}", invoice, f"txn_{number}{n // 3:08d}", DAY, at, at,
             jurisdiction, currency, net, tax, entries_of(kind, net, tax), sequence=number * size + n // 3 + 1,
         )  # fmt: skip
-        found.append(json.dumps(event.record() | {"evidence": "x" * rng.randrange(400, 3400)}))
+        found.append(json.dumps(event.record() | {"evidence": rng.randbytes(rng.randrange(200, 1700)).hex()}))
     return found
 
 
@@ -194,43 +208,45 @@ def _mean(rounds: list[Measured]) -> Measured:
     return Measured(**{k: kind(round(sum(f[k] for f in facts) / len(facts), 3)) for k, kind in kinds.items()})
 
 
-def _show(console: Console, measured: list[Measured], plans: list[Plan]) -> None:
+def _show_measured(console: Console, measured: list[Measured]) -> None:
     grid = Grid(title="measured on this machine, per batch", title_justify="left")
     for name in (
         "events",
+        "KB each",
         "events/CPU s",
-        "CPU ms/1,000",
         "wall s",
-        "× bytes written",
-        "× rows rebuilt",
+        "silver × bronze bytes",
         "marts CPU s",
+        "× rows rebuilt",
         "files",
         "commits",
     ):
         grid.add_column(name, justify="right")
     for m in measured:
-        written, rebuilt = (m.bronze_bytes + m.silver_bytes) / m.bronze_bytes, m.mart_rows / m.new_mart_rows
         grid.add_row(
-            f"{m.events:,}", f"{m.events / m.load_cpu_s:,.0f}", f"{1e6 * m.load_cpu_s / m.events:,.0f}", f"{m.load_wall_s:.1f}",
-            f"{written:.2f}", f"{rebuilt:.2f}", f"{m.marts_cpu_s:.1f}", str(m.files), str(m.commits),
+            f"{m.events:,}", f"{m.bytes_in / m.events / 1000:.1f}", f"{m.events / m.load_cpu_s:,.0f}", f"{m.load_wall_s:.1f}",
+            f"{m.silver_bytes / m.bronze_bytes:.2f}", f"{m.marts_cpu_s:.1f}", f"{m.mart_rows / m.new_mart_rows:.2f}",
+            str(m.files), str(m.commits),
         )  # fmt: skip
     console.print(grid)
+
+
+def _show_computed(console: Console, plans: list[Plan], marts: list[dict[str, int]]) -> None:
     grid = Grid(title="computed from it: loading ledger_events", title_justify="left")
-    for name in (
-        "events/s",
-        "interval s",
-        "vCPUs",
-        "USD/day",
-        "P95 s",
-        "commits/day",
-        "files/day",
-        "rows rebuilt per new row, day / hour partitions",
-    ):
+    for name in ("events/s", "interval s", "vCPUs", "USD/day", "P95 s", "commits/day", "files/day"):
         grid.add_column(name, justify="right")
     for p in plans:
-        rebuilt_rows = " / ".join(f"{rebuilt_per_event(p.interval_s, s):,.0f}" for s in (86_400, 3_600))
         grid.add_row(
             f"{p.events_per_s:,}", str(p.interval_s), str(p.vcpus), f"{p.usd_per_day:,.0f}", f"{p.p95_s:,.0f}",
-            f"{p.commits_per_day:,}", f"{p.files_per_day:,}", rebuilt_rows,
+            f"{p.commits_per_day:,}", f"{p.files_per_day:,}",
         )  # fmt: skip
+    console.print(grid)
+    grid = Grid(title="computed from it: keeping every mart fresh", title_justify="left")
+    for name in ("events/s", "fresh every s", "partition s", "× rows rebuilt", "vCPUs"):
+        grid.add_column(name, justify="right")
+    for m in marts:
+        rebuilt = rebuilt_per_event(m["interval_s"], m["partition_s"])
+        grid.add_row(
+            f"{m['events_per_s']:,}", str(m["interval_s"]), str(m["partition_s"]), f"{rebuilt:,.1f}", f"{m['vcpus']:,}"
+        )
     console.print(grid)

@@ -107,6 +107,14 @@ def plan(
     )  # fmt: skip
 
 
+def mart_vcpus(
+    events_per_s: int, interval_s: int, partition_s: int, cpu_s_per_event: float, given: Assumptions = Assumptions()
+) -> int:
+    """Return the vCPUs that keep marts fresh every interval; ``cpu_s_per_event`` is for one event rebuilt once."""
+    rebuilt = events_per_s * rebuilt_per_event(interval_s, partition_s)
+    return 4 * ceil(rebuilt * cpu_s_per_event / given.use / 4)
+
+
 def rebuilt_per_event(interval_s: int, partition_s: int) -> float:
     """Return how many rows a mart rewrites per new row, on average, where each batch rebuilds its open partition.
 
