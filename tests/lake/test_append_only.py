@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,19 @@ def test_the_same_event_from_another_service_partition_and_delivery_is_a_duplica
     assert counts(log.load()[0]) == {"read": 3, "applied": 1, "duplicate": 2}
     assert rows_of(log.silver("events")) == [("1", "x"), ("2", "x"), ("3", "x"), ("4", "x")]
     assert compare(log.workspace(), "events").equal
+
+
+def test_of_equal_events_in_one_batch_the_one_that_was_exported_first_is_kept(log: House) -> None:
+    for hour, name in ((12, "a+0+0"), (10, "b+1+9"), (11, "c+0+3")):
+        file = (
+            log.deliver(f"topics/events/{name}.json", lines(event("1", n=name))).root
+            / f"sources/topics/events/{name}.json"
+        )
+        os.utime(file, (hour * 3600, hour * 3600))
+
+    assert counts(log.load()[0]) == {"read": 3, "applied": 1, "duplicate": 2}
+    kept = log.spark.read.format("delta").load(log.workspace().paths.silver("events"))
+    assert rows_of(kept.selectExpr("_extracted_at", "_object LIKE '%b_1_9.json'")) == [("1970-01-01 10:00:00", True)]
 
 
 def test_another_content_for_a_written_key_is_quarantined_and_the_first_stands(log: House) -> None:

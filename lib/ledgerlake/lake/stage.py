@@ -82,7 +82,9 @@ def label(judged: DataFrame, table: Table) -> DataFrame:
     clash = f"{OK} AND min({distinct}) {at} <> max({distinct}) {at}"
     reason = literal(CLASH if table.append_only else "position: two different changes of the key claim it")
     decided = _replaced(judged, "_reasons", f"CASE WHEN {clash} THEN array({reason}) ELSE _reasons END")
-    ordered = f"OVER (PARTITION BY {key} ORDER BY {OK}, _position, _change_id, _object, _ordinal)"
+    # Where keys are written once, the first export is kept: since then the row is known.
+    turn = "_extracted_at DESC, _position DESC" if table.append_only else "_position"
+    ordered = f"OVER (PARTITION BY {key} ORDER BY {OK}, {turn}, _change_id, _object, _ordinal)"
     return decided.selectExpr(
         "*", f"coalesce({OK} AND lead(_change_id) {ordered} = _change_id, false) AS _duplicate",
         f"{OK} AND lead(_change_id) {ordered} IS NULL AS _winner",
