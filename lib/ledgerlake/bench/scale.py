@@ -59,13 +59,10 @@ def bench_scale(project: Path, console: Console, *, sizes: tuple[int, ...] = SIZ
 
 
 def measure(folder: Path, project: Path, size: int) -> Measured:
-    """Load three batches of ``size`` events, the first to warm up, and return the mean of the others."""
+    """Load two batches of ``size`` events, the first to warm up and to have a past; return the second's figures."""
     _write_project(folder, project)
-    rounds = []
-    for number in range(3):
-        rounds.append(_round(folder, size, number))
-        _opened(folder).spark().catalog.clearCache()
-    return _mean(rounds[1:])
+    _round(folder, size, 0)
+    return _round(folder, size, 1)
 
 
 def plans_from(measured: list[Measured]) -> list[Plan]:
@@ -96,7 +93,7 @@ def events_json(size: int, number: int) -> list[str]:
     found, start = [], _BASE + timedelta(minutes=10 * number)
     for n in range(size):
         at = start + timedelta(microseconds=n * 500_000_000 // size)
-        jurisdiction = rng.choice(list(RATES))
+        jurisdiction = list(RATES)[n // 3 % len(RATES)]
         currency, rate = RATES[jurisdiction]
         net = rng.randrange(100, 90_000) * 10
         tax, invoice = net * rate // 10_000, f"inv_{number}{n // 3:08d}"
@@ -199,13 +196,6 @@ def _opened(folder: Path) -> Workspace:
     """Open the benchmark's project as a run does."""
     pipeline = load_pipeline(folder / "conf", folder / "dq_suites", PIPELINE)
     return Workspace(pipeline, load_environment(folder / "conf", "local"), ReferencedSecrets({}), SystemClock())
-
-
-def _mean(rounds: list[Measured]) -> Measured:
-    """Return the mean of each figure."""
-    facts = [asdict(r) for r in rounds]
-    kinds = {k: type(v) for k, v in facts[0].items()}
-    return Measured(**{k: kind(round(sum(f[k] for f in facts) / len(facts), 3)) for k, kind in kinds.items()})
 
 
 def _show_measured(console: Console, measured: list[Measured]) -> None:
