@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from house import DAY, House, counts, lines, rows_of
+from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.backfill import backfill
 from ledgerlake.ops.progress import Progress
 from ledgerlake.ports.clock import FixedClock
@@ -81,7 +82,11 @@ def test_a_backfill_waits_for_the_live_run_and_then_posts_nothing_twice(house: H
     assert refused[0].returncode == 75, refused[0].stdout + refused[0].stderr
     assert "bank.events is being written by run" in refused[0].stdout and "wait for it to end" in refused[0].stdout
 
-    reports = list(backfill(house.workspace, EARLIER, DAY, lambda p: PublishOutcome("published", {}), Progress))
+    def opened() -> Workspace:
+        house.tick()
+        return house.workspace()
+
+    reports = list(backfill(opened, EARLIER, DAY, lambda p: PublishOutcome("published", {}), Progress))
 
     assert [r.status for r in reports] == ["published", "unchanged"]
     assert counts(reports[0].batches[0]) == {"read": 4, "applied": 1, "duplicate": 3}

@@ -23,14 +23,14 @@ running AS (
   SELECT
     *,
     sum(CASE WHEN stands THEN direction * gross ELSE 0 END)
-      OVER (PARTITION BY invoice_id, currency ORDER BY effective_at, service_sequence, event_id) AS due_after
+      OVER (PARTITION BY invoice_id, currency, document_date ORDER BY effective_at, service_sequence, event_id) AS due_after
   FROM counted
 ),
 turned AS (
   SELECT
     *,
     due_after <= 0
-      AND coalesce(lag(due_after) OVER (PARTITION BY invoice_id, currency ORDER BY effective_at, service_sequence, event_id), 0) > 0
+      AND coalesce(lag(due_after) OVER (PARTITION BY invoice_id, currency, document_date ORDER BY effective_at, service_sequence, event_id), 0) > 0
       AS settles
   FROM running
 ),
@@ -38,7 +38,7 @@ folded AS (
   SELECT
     invoice_id,
     currency,
-    min(document_date) AS document_date,
+    document_date,
     count(*) AS events,
     CAST(sum(CASE WHEN stands AND event_type IN ('invoice.finalised', 'invoice.corrected') THEN gross ELSE 0 END) AS DECIMAL(28,3)) AS invoiced_amount,
     CAST(sum(CASE WHEN stands AND event_type = 'credit_note.issued' THEN gross ELSE 0 END) AS DECIMAL(28,3)) AS credited_amount,
@@ -51,7 +51,7 @@ folded AS (
     max_by(event_id, struct(effective_at, service_sequence, event_id)) AS last_event_id,
     max(effective_at) AS last_effective_at
   FROM turned
-  GROUP BY invoice_id, currency
+  GROUP BY invoice_id, currency, document_date -- the partition is part of the key, so that a rebuild reads its own rows only
 )
 SELECT
   invoice_id,

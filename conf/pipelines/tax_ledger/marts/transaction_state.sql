@@ -20,7 +20,7 @@ counted AS (
 SELECT
   transaction_id,
   currency,
-  min(document_date) AS document_date,
+  document_date,
   max_by(invoice_id, struct(effective_at, service_sequence, event_id)) AS invoice_id,
   max_by(jurisdiction, struct(effective_at, service_sequence, event_id)) AS jurisdiction,
   CAST(sum(CASE WHEN stands THEN direction * net_amount ELSE 0 END) AS DECIMAL(28,3)) AS taxable_amount,
@@ -32,4 +32,4 @@ SELECT
   max_by(event_id, struct(effective_at, service_sequence, event_id)) AS last_event_id,
   max(effective_at) AS last_effective_at
 FROM counted
-GROUP BY transaction_id, currency
+GROUP BY transaction_id, currency, document_date -- the partition is part of the key, so that a rebuild reads its own rows only

@@ -26,10 +26,10 @@ CLOSES = (
 class Scale:
     """How large the world is."""
 
-    invoices_per_day: int = 3000
-    late: int = 40  # of an earlier period, each day
-    delayed: int = 60  # recorded on day 1, delivered on day 2
-    replayed: int = 400
+    invoices_per_day: int = 1200
+    late: int = 30  # of an earlier period, each day
+    delayed: int = 40  # recorded on day 1, delivered on day 2
+    replayed: int = 200
     damaged: int = 12
     contradictions: int = 5
 
