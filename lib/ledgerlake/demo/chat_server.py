@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from ledgerlake.demo.serving import serving
 
 @dataclass(frozen=True)
 class Post:
-    """One message as it arrived; ``channel`` is empty where none was named."""
+    """One message as the service shows it; ``channel`` is empty where none was named."""
 
     channel: str
     text: str
@@ -21,9 +22,10 @@ class Post:
 
 @dataclass
 class Chat:
-    """What arrived so far, and the webhook's address."""
+    """What arrived so far, and the webhook's address; it answers with ``status``."""
 
     url: str = ""
+    status: int = 200
     posts: list[Post] = field(default_factory=list)
 
     def take(self) -> list[Post]:
@@ -37,8 +39,8 @@ class _Webhook(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.chat.posts.append(Post(body.get("channel", ""), body["text"]))
-        self.send_response(200)
+        self.chat.posts.append(Post(body.get("channel", ""), html.unescape(body["text"])))
+        self.send_response(self.chat.status)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")

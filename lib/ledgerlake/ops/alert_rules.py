@@ -125,16 +125,16 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def pending_alerts(workspace: Workspace) -> list[dict[str, Any]]:
-    """Return the findings that nobody has been told yet, oldest first."""
+def told(workspace: Workspace) -> list[dict[str, Any]]:
+    """Return every finding in the order found, with its newest record: pending or sent."""
     records = workspace.control.read("alerts")
-    sent = {r["finding_id"] for r in records if r["status"] == "sent"}
-    return [r for r in records if r["status"] == "pending" and r["finding_id"] not in sent]
+    sent = {r["finding_id"]: r for r in records if r["status"] == "sent"}
+    return [sent.get(r["finding_id"], r) for r in records if r["status"] == "pending"]
 
 
 def _send(workspace: Workspace, run_id: str, progress: Progress, rule: AlertRule) -> None:
     """Send a rule's pending messages; the first that fails leaves the rest for the next run."""
-    waiting = [r for r in pending_alerts(workspace) if r["alert"] == rule.alert]
+    waiting = [r for r in told(workspace) if r["status"] == "pending" and r["alert"] == rule.alert]
     webhook = workspace.pipeline.spec.alerts.webhook_of(rule)
     if not waiting or webhook is None:
         return

@@ -6,6 +6,7 @@ step differs: what would be served is read back, so that a notebook can show and
 
 from __future__ import annotations
 
+import csv
 import shutil
 import tempfile
 from collections import Counter
@@ -14,9 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.csv as arrow_csv
+from typing import Any
 
 from ledgerlake.config.check import check_pipeline
 from ledgerlake.config.environment import Environment
@@ -41,17 +40,18 @@ class LocalRun:
     report: RunReport
     workspace: Workspace
 
-    def table(self, name: str) -> pa.Table:
+    def rows(self, name: str) -> list[dict[str, Any]]:
         """Return the rows of a silver table or of a published mart, in the order of their keys."""
-        pipeline = self.workspace.pipeline
+        pipeline, workspace = self.workspace.pipeline, self.workspace
         if name not in pipeline.tables:
-            rows = readers.read_published(self.workspace, name)
-            return rows.sort_by([(k, "ascending") for k in pipeline.mart(name).key])
-        table = self.workspace.table(name)
-        columns = ", ".join(f'"{n}"' for n in table.column_names)
-        rows = self.workspace.storage.rows(self.workspace.paths.silver(name), "NOT _deleted", columns=columns)
-        assert rows is not None, "a run that ended well has written every table"
-        return rows.sort_by([(k, "ascending") for k in table.key])
+            found, key = readers.read_published(workspace, name), pipeline.mart(name).key
+        else:
+            table = workspace.table(name)
+            columns, key = ", ".join(f'"{n}"' for n in table.column_names), table.key
+            silver = workspace.storage.rows(workspace.paths.silver(name), "NOT _deleted", columns=columns)
+            assert silver is not None, "a run that ended well has written every table"
+            found = silver
+        return sorted(found.to_pylist(), key=lambda row: [row[k] for k in key])
 
     def findings(self) -> list[str]:
         """Return the messages of everything that the alert rules find in what was published, sent now or before."""
@@ -69,12 +69,22 @@ class LocalRun:
         reasons = Counter(reason for row in open_quarantine(self.workspace) for reason in row["reasons"])
         return dict(sorted(reasons.items()))
 
-    def write_csv(self, names: Mapping[str, str], folder: Path) -> list[Path]:
-        """Write tables or marts by file name (``{"fct_invoices.csv": "fct_invoices"}``) and return the paths."""
+    def write_csv(self, names: Mapping[str, str], folder: Path) -> dict[Path, int]:
+        """Write tables or marts by file name (``{"facts.csv": "facts"}``); return the rows of each file."""
         folder.mkdir(parents=True, exist_ok=True)
-        for file, name in names.items():
-            arrow_csv.write_csv(self.table(name), folder / file)
-        return [folder / file for file in names]
+        return {folder / file: _write(self.rows(name), folder / file) for file, name in names.items()}
+
+
+def _write(rows: list[dict[str, Any]], path: Path) -> int:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(rows[0] if rows else [])
+        writer.writerows([_text(value) for value in row.values()] for row in rows)
+    return len(rows)
+
+
+def _text(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else value  # moments too; None is written as nothing
 
 
 def path_from(variables: Mapping[str, str], name: str) -> Path:

@@ -23,8 +23,10 @@ compared AS (
 )
 SELECT
   organization_id, organization_name, balance_date, currency, previous_balance, balance_amount,
+  format_number(previous_balance, '#,##0.00#') AS previous_text,
+  format_number(balance_amount, '#,##0.00#') AS balance_text,
   CASE
-    WHEN previous_balance = 0 THEN 'rose from zero or fell below it'
+    WHEN previous_balance = 0 THEN 'moved from zero'
     WHEN sign(previous_balance) * sign(balance_amount) < 0 THEN 'changed its sign'
     ELSE concat(
       CASE WHEN abs(balance_amount) > abs(previous_balance) THEN 'grew by ' ELSE 'shrank by ' END,

@@ -96,7 +96,7 @@ def _invoices(chance: Random, customer: Organization, span: list[date]) -> list[
 
 
 def _planted(customers: tuple[Organization, ...]) -> list[Invoice]:
-    """Return the invoices of five organizations whose balances move on the second day, each in another way."""
+    """Return the invoices of five organizations whose balances move on the second day, each in another way; one is paid later."""
     grows, shrinks, from_zero, crosses, exactly_half = (c.organization_id for c in customers)
     before, settled, day = FIRST - timedelta(days=20), FIRST - timedelta(days=5), day_of(1)
 
@@ -104,7 +104,7 @@ def _planted(customers: tuple[Organization, ...]) -> list[Invoice]:
         return Invoice("", organization, on, "USD", Decimal(amount), Decimal(paid), paid_on)
 
     return [
-        owed(grows, before, 1000), owed(grows, day, 700),
+        owed(grows, before, 1000, 1000, day_of(3)), owed(grows, day, 700),
         owed(shrinks, before, 2000, 1500, day),
         owed(from_zero, before, 300, 300, settled), owed(from_zero, day, 450),
         owed(crosses, before, 800, 1000, day),
