@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-import sys
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 import pytest
+from end_to_end.project import Project, new_project
 from ledgerlake.demo.org_balances.balances import changes_to_tell, is_told, movements
 from ledgerlake.demo.org_balances.world import Invoice, build_world, day_of
 from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "end_to_end"))
-from project import Project, new_project  # noqa: E402
-
 RULE = (ROOT / "conf/pipelines/org_balances/alerts/balance_change.sql").read_text()
 SQL = "SELECT {} FROM FINANCE.ORG_BALANCES_BI.{}"
 LATEST = "2026-03-10"
