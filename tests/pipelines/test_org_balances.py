@@ -104,6 +104,7 @@ CASES = [
     ("negative_half", {"03-09": "-100", "03-10": "-150"}, None),
     ("not_on_the_latest_day", {"03-08": "100", "03-09": "900"}, None),
     ("unchanged", {"03-09": "7", "03-10": "7"}, None),
+    ("dated_into_the_future", {"03-09": "7", "12-31": "700"}, None),
 ]
 
 
@@ -117,6 +118,7 @@ def found_by(spark: SparkSession, balances: dict[str, dict[str, str]]) -> dict[s
     session = spark.newSession()
     columns = "balance_date, organization_id, organization_name, currency, balance_amount"
     session.sql(f"SELECT * FROM VALUES {values} AS t({columns})").createOrReplaceTempView("fct_org_daily_balances")
+    session.sql("SELECT TIMESTAMP '2026-03-10 18:00:00' AS updated_at").createOrReplaceTempView("fct_invoices")
     return {row["organization_id"]: row["change"] for row in session.sql(RULE).collect()}
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ledgerlake.config.alerting import AlertRule
 from ledgerlake.config.check_alerts import marts_of
 from ledgerlake.core.identity import fingerprint
-from ledgerlake.errors import LedgerlakeError
+from ledgerlake.errors import LedgerlakeError, SourceError
 from ledgerlake.lake import readers
 from ledgerlake.lake.leases import process_owner
 from ledgerlake.lake.readers import PublicationRecord
@@ -59,46 +59,59 @@ def tell_findings(workspace: Workspace, run_id: str, progress: Progress) -> None
 
 def _judge(workspace: Workspace, run_id: str, progress: Progress, rule: AlertRule, served: PublicationRecord) -> None:
     """Record what a rule finds in a publication; what was found before is not found again."""
-    subject = fingerprint([rule.alert, served.publication_id, served.run_id])
+    mark = fingerprint([rule.alert, served.publication_id, served.run_id])
     known = {r["finding_id"] for r in workspace.control.read("alerts")}
-    if subject in known:
+    if mark in known:
         return
+    common = {"alert": rule.alert, "publication_id": served.publication_id}
+    records: list[dict[str, Any]] = []
     with progress.step("alert", rule.alert) as words:
         try:
-            found = {_finding_id(rule, f): f for f in findings(workspace, rule, served)}
-        except LedgerlakeError as error:
-            words.append(f"not judged: {error.what}")
-            return
+            found = findings(workspace, rule, served)
+            records.append(common | {"finding_id": mark, "status": "judged"})
         except Exception as error:  # what is published stays published, whatever a rule's SQL does
-            words.append(f"not judged: {type(error).__name__}, see the log")
-            return
-        new = {k: f for k, f in found.items() if k not in known}
-        if len(new) > FINDINGS_MAX:
-            words.append(f"not told: {len(new):,} findings, more than {FINDINGS_MAX:,}; mend the rule")
-            return
-        common = {"alert": rule.alert, "publication_id": served.publication_id}
-        judged = common | {"finding_id": subject, "status": "judged"}
-        pending = [
+            words.append(f"not judged: {_reason(error)}")
+            found = [_not_judged(rule, served, _reason(error))]
+        new = {k: f for k, f in ((_finding_id(rule, f), f) for f in found) if k not in known}
+        records += [
             common | {"finding_id": k, "status": "pending", "finding_key": f.key, "message": f.message}
             for k, f in new.items()
         ]
-        workspace.control.append("alerts", run_id, [*pending, judged])
-        words.append(
-            f"{len(new)} new findings" + (f", {len(found) - len(new)} told before" if len(found) > len(new) else "")
-        )
+        workspace.control.append("alerts", run_id, records)
+        if not words:
+            words.append(f"{len(new)} new findings, {len(found) - len(new)} told before")
 
 
 def _finding_id(rule: AlertRule, finding: Finding) -> str:
     return fingerprint([rule.alert, finding.key])
 
 
+def _not_judged(rule: AlertRule, served: PublicationRecord, reason: str) -> Finding:
+    """Return the finding that a rule does not work, told once for each publication: silence would look like peace."""
+    key = json.dumps({"publication_id": served.publication_id})
+    return Finding(key, f"{rule.alert} could not judge publication {served.publication_id}: {reason}")
+
+
+def _reason(error: Exception) -> str:
+    """Return why a rule failed, without values: Spark's messages may hold them, its conditions do not."""
+    if isinstance(error, LedgerlakeError):
+        return error.what
+    condition = getattr(error, "getErrorClass", lambda: None)()
+    return f"{type(error).__name__} {condition or ''}".strip()
+
+
 def findings(workspace: Workspace, rule: AlertRule, served: PublicationRecord) -> list[Finding]:
-    """Return what a rule finds in a publication, in the order of its keys."""
+    """Return what a rule finds in a publication, in the order of its keys.
+
+    Raises SourceError where that is more than anybody reads.
+    """
     session = workspace.spark().newSession()
     text = workspace.pipeline.alert_sql[rule.alert]
     for mart in marts_of(text):
         _published(session, workspace, mart, served).createOrReplaceTempView(mart)
-    rows = [row.asDict() for row in session.sql(text).limit(FINDINGS_MAX * 2).collect()]
+    rows = [row.asDict() for row in session.sql(text).limit(FINDINGS_MAX + 1).collect()]
+    if len(rows) > FINDINGS_MAX:
+        raise SourceError(f"more than {FINDINGS_MAX:,} findings", then="make the rule say less")
     return sorted((finding_of(rule, row) for row in rows), key=lambda f: (f.key, f.message))
 
 

@@ -4,8 +4,12 @@
 --   zero, then not zero   always a finding ("from zero"): no percentage exists
 --   a change of sign      always a finding: what was owed to us is now owed by us, or the reverse
 --   otherwise             a finding where |balance - previous| > 50% of |previous|; 50% itself is none
+-- The latest day is none that lies ahead of what the export can know: one invoice dated into the
+-- future would silence every day until then.
 WITH latest AS (
-  SELECT max(balance_date) AS day FROM fct_org_daily_balances
+  SELECT max(balance_date) AS day
+  FROM fct_org_daily_balances
+  WHERE balance_date <= (SELECT to_date(max(updated_at)) FROM fct_invoices)
 ),
 previous AS (
   SELECT b.organization_id, max_by(b.balance_amount, b.balance_date) AS balance_amount
