@@ -103,7 +103,7 @@ def test_two_files_become_four_with_findings_a_chart_and_one_message(
         ROOT, "org_balances", files_of(inputs), date(2026, 3, 3), memory=out,
         secrets=ReferencedSecrets({"SLACK_WEBHOOK_URL": chat.url}), clock=FixedClock(NOON),
     ) as again:  # fmt: skip
-        assert [f.split(" ")[:2] for f in again.findings()] == [["Acorn", "&lt;Foods&gt;"]]  # found again, told no more
+        assert [f.split(" ")[:2] for f in again.findings()] == [["Acorn", "<Foods>"]]  # found again, told no more
     assert len(chat.posts) == 1
 
 

@@ -12,7 +12,7 @@ from ledgerlake.config.check import check_pipeline
 from ledgerlake.config.check_alerts import marts_of, message_fields
 from ledgerlake.config.load import load_pipeline
 from ledgerlake.errors import ConfigError
-from ledgerlake.ops.alert_rules import finding_of
+from ledgerlake.ops.alert_rules import finding_of, plain_text
 
 PIPELINE = """\
 pipeline: bank
@@ -108,6 +108,7 @@ def test_a_message_shows_values_as_text_and_lets_none_of_them_act() -> None:
     finding = finding_of(RULE, row)
 
     assert finding.message == "&lt;!channel&gt; &amp; {day} on 2026-03-02: 1000, {so} none"
+    assert plain_text(finding.message) == "<!channel> & {day} on 2026-03-02: 1000, {so} none"
     assert finding.key == '{"day": "2026-03-02", "name": "<!channel> & {day}"}'
 
 

@@ -138,6 +138,11 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def plain_text(message: str) -> str:
+    """Return a message as the chat service shows it."""
+    return message.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
 def told(workspace: Workspace) -> list[dict[str, Any]]:
     """Return every finding in the order found, with its newest record: pending or sent."""
     records = workspace.control.read("alerts")

@@ -24,7 +24,7 @@ from ledgerlake.config.models import Pipeline
 from ledgerlake.errors import ConfigError, Where
 from ledgerlake.lake import readers
 from ledgerlake.lake.workspace import Workspace
-from ledgerlake.ops.alert_rules import findings
+from ledgerlake.ops.alert_rules import findings, plain_text
 from ledgerlake.ops.load import open_quarantine
 from ledgerlake.ops.progress import Progress
 from ledgerlake.ops.run import RunReport, run
@@ -58,7 +58,7 @@ class LocalRun:
         served = readers.served(self.workspace)
         assert served is not None, "a run that ended well has published"
         rules = self.workspace.pipeline.spec.alerts.rules
-        return [f.message for rule in rules for f in findings(self.workspace, rule, served)]
+        return [plain_text(f.message) for rule in rules for f in findings(self.workspace, rule, served)]
 
     def steps(self, stage: str) -> list[str]:
         """Return what the run said of one of its stages."""
