@@ -109,11 +109,10 @@ def test_a_rule_that_fails_leaves_the_run_published_and_says_so_once(house: Hous
     report = house.run()
 
     assert report.status == "published"
-    assert said(report) == [
-        ("large_balance", "not judged: SparkRuntimeException USER_RAISED_EXCEPTION"),
-        ("#money", "1 sent"),
-    ]
+    [(rule, judged), sent] = said(report)
+    assert rule == "large_balance" and judged.startswith("not judged: ")
+    assert sent == ("#money", "1 sent")
     [post] = chat.take()
-    assert post.text.startswith(f"large_balance could not judge publication {report.publication_id}: Spark")
+    assert post.text.startswith(f"large_balance could not judge publication {report.publication_id}: ")
     assert [subject for subject, _ in said(house.run())] == ["large_balance"]  # tried again, told no more
     assert chat.posts == []

@@ -93,11 +93,8 @@ def _not_judged(rule: AlertRule, served: PublicationRecord, reason: str) -> Find
 
 
 def _reason(error: Exception) -> str:
-    """Return why a rule failed, without values: Spark's messages may hold them, its conditions do not."""
-    if isinstance(error, LedgerlakeError):
-        return error.what
-    condition = getattr(error, "getErrorClass", lambda: None)()
-    return f"{type(error).__name__} {condition or ''}".strip()
+    """Return why a rule failed, without values, which Spark's messages may hold."""
+    return error.what if isinstance(error, LedgerlakeError) else type(error).__name__
 
 
 def findings(workspace: Workspace, rule: AlertRule, served: PublicationRecord) -> list[Finding]:
