@@ -170,6 +170,16 @@ class Mart(Model):
     publish: bool = True
 
 
+class Chart(Model):
+    """A picture of a published mart in the run report: ``y`` over ``x``, coloured ``by`` a column of few values."""
+
+    mart: Name
+    title: str
+    x: Name
+    y: Name
+    by: Name | None = None
+
+
 class Target(Model):
     """Where the marts are served in Snowflake."""
 
@@ -181,12 +191,17 @@ class Target(Model):
 
 
 class PipelineFile(Model):
-    """The contents of ``conf/pipelines/<name>/pipeline.yml``."""
+    """The contents of ``conf/pipelines/<name>/pipeline.yml``.
+
+    ``gate`` is what the decision over all suites is called in messages.
+    """
 
     pipeline: Name
     description: str = ""
     sources: dict[Name, Source]
     marts: tuple[Mart, ...] = ()
+    gate: Name | None = None
+    charts: tuple[Chart, ...] = ()
     publication: Target
     alerts: Alerts = Alerts()
 
