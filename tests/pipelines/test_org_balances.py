@@ -75,10 +75,12 @@ def test_the_corrected_export_is_published_to_the_cent(played: tuple[Project, di
 
 
 def test_what_is_served_has_unique_keys_and_adds_up(played: tuple[Project, dict[str, str]]) -> None:
-    [[doubles]] = played[0].ask("sql", SQL.format(
-        "count(*) - count(DISTINCT balance_date || organization_id) AS doubles", "FCT_ORG_DAILY_BALANCES"
-    ))["rows"]  # fmt: skip
-    assert int(doubles) == 0
+    unique = "count(*) - count(DISTINCT balance_date || organization_id) AS doubles"
+    [row] = played[0].ask("sql", SQL.format(unique, "FCT_ORG_DAILY_BALANCES"))
+    assert [str(value) for value in row.values()] == ["0"]
+    wrong = "count(*) AS wrong FROM (SELECT total_amount - payment_amount - balance_amount AS off"
+    [row] = played[0].ask("sql", f"SELECT {wrong} FROM FINANCE.ORG_BALANCES_BI.DIM_ORGANIZATIONS) WHERE off <> 0")
+    assert [str(value) for value in row.values()] == ["0"]
 
 
 def test_a_finding_is_listed_with_what_became_of_it(played: tuple[Project, dict[str, str]]) -> None:
