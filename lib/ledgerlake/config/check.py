@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ledgerlake.config.check_alerts import check_alert_rules
 from ledgerlake.config.check_marts import check_marts, mart_graph, suite_findings
 from ledgerlake.config.models import Column, Pipeline, Table
 from ledgerlake.config.source_map import Document, read_document
@@ -26,6 +27,8 @@ def check_pipeline(pipeline: Pipeline) -> list[ConfigError]:
     findings += [*_check_sources(pipeline, document), *_check_cycles(pipeline, document)]
     if not findings:
         findings += [*check_marts(pipeline, document)]
+    if not findings:
+        findings += [*check_alert_rules(pipeline, document)]
     return findings
 
 

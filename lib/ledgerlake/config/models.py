@@ -6,11 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from ledgerlake.config.alerting import Alerts
+from ledgerlake.config.base import Model as Model
+from ledgerlake.config.base import Name as Name
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.core.types import is_type
-from ledgerlake.ports.secrets import is_reference
 
 
 def _known_type(name: str) -> str:
@@ -21,14 +23,7 @@ def _known_type(name: str) -> str:
     return name
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 ColumnType = Annotated[str, AfterValidator(_known_type)]
-
-
-class Model(BaseModel):
-    """Base of all configuration: frozen and strict about keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Reference(Model):
@@ -183,6 +178,16 @@ class Mart(Model):
     publish: bool = True
 
 
+class Chart(Model):
+    """A picture of a published mart in the run report: ``y`` over ``x``, coloured ``by`` a column of few values."""
+
+    mart: Name
+    title: str
+    x: Name
+    y: Name
+    by: Name | None = None
+
+
 class Target(Model):
     """Where the marts are served in Snowflake."""
 
@@ -193,28 +198,18 @@ class Target(Model):
     bi_role: str | None = None
 
 
-class Alerts(Model):
-    """Who hears of blocked and failed runs; the URL is a secret reference."""
-
-    webhook: str | None = None
-
-    @field_validator("webhook")
-    @classmethod
-    def _only_references(cls, value: str | None) -> str | None:
-        if value is not None and not is_reference(value):
-            raise ValueError(
-                "must be a reference (env:NAME or secretsmanager:ID#field): who knows the address can post"
-            )
-        return value
-
-
 class PipelineFile(Model):
-    """The contents of ``conf/pipelines/<name>/pipeline.yml``."""
+    """The contents of ``conf/pipelines/<name>/pipeline.yml``.
+
+    ``gate`` is what the decision over all suites is called in messages.
+    """
 
     pipeline: Name
     description: str = ""
     sources: dict[Name, Source]
     marts: tuple[Mart, ...] = ()
+    gate: Name | None = None
+    charts: tuple[Chart, ...] = ()
     publication: Target
     alerts: Alerts = Alerts()
 
@@ -227,6 +222,7 @@ class Pipeline(Model):
     tables: dict[str, Table]
     sql: dict[str, str]
     suites: dict[str, Any]
+    alert_sql: dict[str, str] = Field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -249,7 +245,8 @@ class Pipeline(Model):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Return the hash of everything declared: tables, marts, SQL text and suites."""
+        """Return the hash of everything declared: tables, marts, alert rules, SQL text and suites."""
         tables = {name: t.fingerprint for name, t in self.tables.items()}
         suites = {name: s.fingerprint for name, s in self.suites.items()}
-        return fingerprint([self.spec.model_dump(mode="json"), tables, self.sql, suites])
+        sql = self.sql | {f"alert {name}": text for name, text in self.alert_sql.items()}
+        return fingerprint([self.spec.model_dump(mode="json"), tables, sql, suites])

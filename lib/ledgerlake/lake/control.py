@@ -47,6 +47,10 @@ SCHEMAS: dict[str, pa.Schema] = {
             "partitions": _TEXT, "rows": _TEXT, "reason": _TEXT,
         },
         "releases": {"quarantine_id": _TEXT, "table": _TEXT, "action": _TEXT, "batch_id": _TEXT},
+        "alerts": {
+            "alert": _TEXT, "finding_id": _TEXT, "status": _TEXT, "publication_id": _TEXT, "finding_key": _TEXT,
+            "message": _TEXT,
+        },
         "schema_changes": {"table": _TEXT, "column": _TEXT, "type": _TEXT, "batch_id": _TEXT},
     }.items()
 }  # fmt: skip

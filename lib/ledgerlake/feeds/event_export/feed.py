@@ -27,6 +27,7 @@ from ledgerlake.feeds.frames import (
     lines_of,
     literal,
     path_sql,
+    with_exact_numbers,
     with_order,
     without_nulls,
 )
@@ -143,10 +144,10 @@ def _read_json(spark: SparkSession, reading: Reading) -> DataFrame:
     orders = {i.path: file_order(i.source_name) for i in reading.objects}
     lines = with_order(spark, lines_of(spark, reading.lake_uri, list(orders)), orders)
     op = _op_sql(own)
-    return json_records(lines, paths).selectExpr(
+    return with_exact_numbers(json_records(lines, paths), table).selectExpr(
         "_object", "_ordinal", f"{op} AS _op", _POSITION,
         f"CASE WHEN j IS NULL THEN 'not a JSON object' WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
-        f"CASE WHEN j IS NULL OR {op} IS NULL THEN value END AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table, "j"),
+        f"CASE WHEN j IS NULL OR {op} IS NULL THEN value END AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table),
     )  # fmt: skip
 
 
