@@ -60,7 +60,7 @@ def books(
     closes: list[tuple[Any, ...]] | None = None,
 ) -> SparkSession:
     session = spark.newSession()
-    view(session, "ledger_events", EVENT_SCHEMA.replace("DECIMAL(18,3)", "DECIMAL(18,3)"), events)
+    view(session, "ledger_events", EVENT_SCHEMA, events)
     view(session, "service_controls", CONTROL_SCHEMA, controls or [])
     view(session, "period_closes", CLOSE_SCHEMA, closes or [])
     for mart in ("postings", "invoice_state", "service_days", "rpt_service_reconciliation", "out_of_balance"):
