@@ -10,6 +10,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
+from ledgerlake.config.master_tables import master_tables
 from ledgerlake.config.models import Mart, Pipeline, Table
 from ledgerlake.config.source_map import Document
 from ledgerlake.core import change as c
@@ -28,7 +29,9 @@ def mart_graph(pipeline: Pipeline) -> dict[str, set[str]]:
 
 def check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:
     """Yield what is wrong with the marts, in the order of their dependencies, until one is wrong."""
-    schema: dict[str, dict[str, str]] = {name: _silver_schema(name, t) for name, t in pipeline.readable.items()}
+    schema: dict[str, dict[str, str]] = {name: _silver_schema(name, t) for name, t in pipeline.readable.items()} | {
+        name: _columns(t) for name, t in master_tables(pipeline.spec.masters).items()
+    }
     by_name = {m.mart: (n, m) for n, m in enumerate(pipeline.spec.marts)}
     for name in TopologicalSorter(mart_graph(pipeline)).static_order():
         index, mart = by_name[name]
@@ -40,7 +43,11 @@ def check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]
 
 def _silver_schema(name: str, table: Table) -> dict[str, str]:
     bounds = dict.fromkeys((c.VALID_FROM, c.VALID_TO, c.CURRENT), "string") if name != table.table else {}
-    return {col.name: spark_type(col.type) for col in table.columns} | dict.fromkeys(PUBLISHED_META, "string") | bounds
+    return _columns(table) | dict.fromkeys(PUBLISHED_META, "string") | bounds
+
+
+def _columns(table: Table) -> dict[str, str]:
+    return {col.name: spark_type(col.type) for col in table.columns}
 
 
 def _check_mart(

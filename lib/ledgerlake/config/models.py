@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from ledgerlake.config.base import ColumnType
+from ledgerlake.config.base import Model as Model
+from ledgerlake.config.base import Name as Name
+from ledgerlake.config.mastering import Master
 from ledgerlake.core.identity import fingerprint
-from ledgerlake.core.types import is_type
 from ledgerlake.ports.secrets import is_reference
-
-
-def _known_type(name: str) -> str:
-    if not is_type(name):
-        raise ValueError(
-            f"{name!r} is not a column type; use string, integer, bigint, boolean, date, timestamp or decimal(p,s)"
-        )
-    return name
-
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-ColumnType = Annotated[str, AfterValidator(_known_type)]
-
-
-class Model(BaseModel):
-    """Base of all configuration: frozen and strict about keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Reference(Model):
@@ -206,6 +191,7 @@ class PipelineFile(Model):
     pipeline: Name
     description: str = ""
     sources: dict[Name, Source]
+    masters: tuple[Master, ...] = ()
     marts: tuple[Mart, ...] = ()
     publication: Target
     alerts: Alerts = Alerts()
@@ -227,9 +213,11 @@ class Pipeline(Model):
 
     @cached_property
     def readable(self) -> dict[str, Table]:
-        """Return what marts may read of silver: each table, and the histories under ``<table>_history``."""
+        """Return what marts may read of silver: each table, the histories under ``<table>_history``, and masters."""
+        from ledgerlake.config.master_tables import master_tables
+
         histories = {f"{t.table}_history": t for t in self.tables.values() if t.history}
-        return self.tables | histories
+        return self.tables | histories | master_tables(self.spec.masters)
 
     def mart(self, name: str) -> Mart:
         """Return the mart called ``name``; KeyError where there is none."""

@@ -47,6 +47,10 @@ SCHEMAS: dict[str, pa.Schema] = {
             "partitions": _TEXT, "rows": _TEXT, "reason": _TEXT,
         },
         "releases": {"quarantine_id": _TEXT, "table": _TEXT, "action": _TEXT, "batch_id": _TEXT},
+        "masters": {"master": _TEXT, "fingerprint": _TEXT, "inputs": _TEXT, "rows": _TEXT},
+        "access": {
+            "who": _TEXT, "master": _TEXT, "key_hash": _TEXT, "as_of": _TEXT, "fields": _TEXT, "reason": _TEXT,
+        },
         "schema_changes": {"table": _TEXT, "column": _TEXT, "type": _TEXT, "batch_id": _TEXT},
     }.items()
 }  # fmt: skip
