@@ -42,7 +42,14 @@ def says(
     given_ = frozenset((k.split("=")[0], k.split("=")[1]) for k in keys)
     told = {f: values.get(f) for f in ("name", "state", "amount")}
     return Observation(
-        source, key, f"{at if order is None else order:05d}", hour(since), hour(at), None if gone is None else hour(gone), given_, told
+        source,
+        key,
+        f"{at if order is None else order:05d}",
+        hour(since),
+        hour(at),
+        None if gone is None else hour(gone),
+        given_,
+        told,
     )
 
 
@@ -78,7 +85,10 @@ def test_keys_of_different_names_do_not_match() -> None:
 
 
 def test_on_a_merge_the_older_id_survives_and_the_other_is_recorded_as_merged_into_it() -> None:
-    found = master([says("crm:1", 5, "mail=a", since=5), says("app:1", 1, "tax=t"), says("crm:1", 9, "mail=a", "tax=t", since=5)], PLAN)
+    found = master(
+        [says("crm:1", 5, "mail=a", since=5), says("app:1", 1, "tax=t"), says("crm:1", 9, "mail=a", "tax=t", since=5)],
+        PLAN,
+    )
     assert links_of(found, "app:1") == [(id_of("app:1"), 1, None, "new")]
     assert links_of(found, "crm:1") == [(id_of("crm:1"), 5, 9, "new"), (id_of("app:1"), 9, None, "merged")]
     assert [k.previous_id for k in found.links if k.event == "merged"] == [id_of("crm:1")]
@@ -86,7 +96,12 @@ def test_on_a_merge_the_older_id_survives_and_the_other_is_recorded_as_merged_in
 
 def test_on_a_split_the_part_with_the_anchor_keeps_the_id_and_the_other_gets_its_own_back() -> None:
     found = master(
-        [says("app:1", 1, "mail=a"), says("app:2", 2, "mail=b", since=2), says("app:2", 4, "mail=a", since=2), says("app:2", 6, "mail=b", since=2)],
+        [
+            says("app:1", 1, "mail=a"),
+            says("app:2", 2, "mail=b", since=2),
+            says("app:2", 4, "mail=a", since=2),
+            says("app:2", 6, "mail=b", since=2),
+        ],
         PLAN,
     )
     assert links_of(found, "app:1") == [(id_of("app:1"), 1, None, "new")]
@@ -96,7 +111,15 @@ def test_on_a_split_the_part_with_the_anchor_keeps_the_id_and_the_other_gets_its
 
 
 def test_a_record_that_leaves_one_customer_for_another_has_moved() -> None:
-    found = master([says("app:1", 1, "mail=a"), says("app:2", 1, "mail=b"), says("crm:1", 1, "mail=a", since=1), says("crm:1", 3, "mail=b", since=1)], PLAN)
+    found = master(
+        [
+            says("app:1", 1, "mail=a"),
+            says("app:2", 1, "mail=b"),
+            says("crm:1", 1, "mail=a", since=1),
+            says("crm:1", 3, "mail=b", since=1),
+        ],
+        PLAN,
+    )
     assert links_of(found, "crm:1") == [(id_of("app:1"), 1, 3, "new"), (id_of("app:2"), 3, None, "moved")]
 
 
@@ -129,7 +152,12 @@ def test_recency_counts_from_when_a_record_began_to_say_a_value_not_from_its_las
     rules = {**PLAN.rules, "name": (Rule("recency"), Rule("record"))}
     plan = Plan(PLAN.master, PLAN.id_prefix, PLAN.maps, PLAN.identifying, rules)
     found = master(
-        [says("app:1", 1, "mail=a", name="A"), says("crm:1", 3, "mail=a", name="B"), says("app:1", 5, "mail=a", name="A", state="active")], plan
+        [
+            says("app:1", 1, "mail=a", name="A"),
+            says("crm:1", 3, "mail=a", name="B"),
+            says("app:1", 5, "mail=a", name="A", state="active"),
+        ],
+        plan,
     )
     assert (found.versions[-1].fields["name"].value, hours(found.versions[-1].fields["name"].time or T0)) == ("B", 3)
 
@@ -267,7 +295,16 @@ def said_since(history: Sequence[Act], ended: dict[str, int], record: str, t: in
 
 def observed(history: Iterable[Act], ended: dict[str, int]) -> list[Observation]:
     return [
-        says(a.record, a.at, *a.keys, since=SINCE[a.record], order=n, gone=ended.get(a.record), name=a.name, amount=a.amount)
+        says(
+            a.record,
+            a.at,
+            *a.keys,
+            since=SINCE[a.record],
+            order=n,
+            gone=ended.get(a.record),
+            name=a.name,
+            amount=a.amount,
+        )
         for n, a in enumerate(history)
     ]
 
@@ -280,17 +317,23 @@ def test_at_every_hour_customers_are_what_brute_force_says(history: list[Act], e
         expected = names_at(history, ended, t)
         living = {k: v[:3] for k, v in expected.items() if v[2]}
         golden = [v for v in found.versions if v.valid_from <= hour(t) and (v.valid_to is None or hour(t) < v.valid_to)]
-        assert {v.customer_id: (v.fields["name"].value, v.fields["amount"].value or 0, v.records) for v in golden} == living
+        assert {
+            v.customer_id: (v.fields["name"].value, v.fields["amount"].value or 0, v.records) for v in golden
+        } == living
         assert len(golden) == len(living)
         links = [k for k in found.links if k.valid_from <= hour(t) and (k.valid_to is None or hour(t) < k.valid_to)]
-        members = {k: frozenset(f"{link.source}:{link.record}" for link in links if link.customer_id == k) for k in expected}
+        members = {
+            k: frozenset(f"{link.source}:{link.record}" for link in links if link.customer_id == k) for k in expected
+        }
         assert members == {k: v[3] for k, v in expected.items()}
         assert len(links) == sum(len(v[3]) for v in expected.values())
 
 
 @given(acts, ends, st.randoms())
 @settings(max_examples=100)
-def test_the_order_in_which_observations_are_given_means_nothing(history: list[Act], ended: dict[str, int], rng: Any) -> None:
+def test_the_order_in_which_observations_are_given_means_nothing(
+    history: list[Act], ended: dict[str, int], rng: Any
+) -> None:
     given_ = observed(history, ended)
     shuffled = list(given_)
     rng.shuffle(shuffled)
@@ -299,7 +342,9 @@ def test_the_order_in_which_observations_are_given_means_nothing(history: list[A
 
 @given(acts, ends)
 @settings(max_examples=100)
-def test_consecutive_versions_differ_and_every_id_is_the_own_id_of_a_record(history: list[Act], ended: dict[str, int]) -> None:
+def test_consecutive_versions_differ_and_every_id_is_the_own_id_of_a_record(
+    history: list[Act], ended: dict[str, int]
+) -> None:
     found = master(observed(history, ended), PLAN)
     for one, other in zip(found.versions, found.versions[1:], strict=False):
         if one.customer_id == other.customer_id and one.valid_to == other.valid_from:

@@ -11,63 +11,85 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from deltalake import Field
-from deltalake.schema import PrimitiveType
 
 from ledgerlake.config.mastering import Master
 from ledgerlake.core.mastering.identity import Sets
-from ledgerlake.lake.master_write import native_merge
+from ledgerlake.errors import SourceError, Where
+from ledgerlake.lake.master_write import COMPONENT_COLUMNS, GONE, components_path, native_merge, spark_merge
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-COLUMNS = ("source", "record", "key", "component")
 Row = tuple[str, ...]
-SCHEMA = pa.schema([(n, pa.string()) for n in COLUMNS])
+ROUNDS_MAX = 200
+"""How many records a chain of keys may join when components are found in Spark."""
+
+_KEY = ("source", "record", "key")
 _KEYS = "explode(CASE WHEN size(keys) = 0 THEN array('') ELSE transform(keys, k -> concat(k.name, '=', k.value)) END) AS key"
-
-
-def components_path(workspace: Workspace, master: Master) -> str:
-    """Return where a master's components are kept."""
-    return workspace.paths.silver(f"{master.master}_components")
-
-
-def component_fields() -> list[Field]:
-    """Return the schema of the components table; ``key`` is empty for a record without any."""
-    return [Field(n, PrimitiveType("string")) for n in COLUMNS]
+_NODE = "concat_ws('\\u001f', source, record)"
 
 
 class Components:
     """The components of one master in the lake."""
 
     def __init__(self, workspace: Workspace, session: SparkSession, master: Master, run_id: str) -> None:
-        self._w, self._session, self._master, self._run_id = workspace, session, master, run_id
+        self._w, self._session, self._master = workspace, session, master
+        self._note = {"run_id": run_id, "mastered": master.master}
         self._path = components_path(workspace, master)
 
     def grown_by(self, touched: DataFrame, observations: DataFrame) -> DataFrame:
-        """Join what the touched records' keys connect; return every record of their components (with ``component``)."""
-        new = _rows(observations.selectExpr("source", "record", _KEYS).distinct())
-        known = self._state()
-        keys = self._session.createDataFrame(sorted({(r[2],) for r in new if r[2]}), "key string")
-        hits = known.join(keys, "key", "left_semi").unionByName(known.join(touched, ["source", "record"], "left_semi"))
-        names, renamed = joined(new, _rows(hits.select(*COLUMNS).distinct()))
-        self._store(new, names, renamed)
-        scope = self._session.createDataFrame([(n,) for n in sorted(set(names.values()))], "component string")
-        return self._state().join(scope, "component", "left_semi").select("source", "record", "component").distinct()
+        """Join what the touched records' keys connect; return every record of their components (with ``component``).
+
+        ``touched`` has source and record, ``observations`` all versions of these records. Few are
+        joined in this process, many in Spark: the same components either way.
+        """
+        new = observations.selectExpr("source", "record", _KEYS).distinct().persist()
+        try:
+            state, keys = self._state(), new.where("key <> ''").select("key").distinct()
+            known = state.join(keys, "key", "left_semi").unionByName(
+                state.join(touched, ["source", "record"], "left_semi")
+            )
+            known = known.select(*COMPONENT_COLUMNS).distinct()
+            small = new.count() <= self._w.environment.native_merge_rows_max
+            scope = self._grown_here(new, known) if small else self._grown_in_spark(new, known)
+            members = self._state().join(scope, "component", "left_semi")
+            return members.select("source", "record", "component").distinct()
+        finally:
+            new.unpersist()
 
     def _state(self) -> DataFrame:
         return self._session.read.format("delta").load(self._path)
 
-    def _store(self, new: Iterable[Row], names: dict[str, str], renamed: dict[str, str]) -> None:
-        if renamed:
-            moves = pa.table({"old": list(renamed), "component": list(renamed.values())})
-            native_merge(self._w, self._path, moves, "t.component = s.old", {"component": "s.component"}, {})
-        rows = [dict(zip(COLUMNS, (*r, names[_name(r)]), strict=True)) for r in new]
-        same = " AND ".join(f"t.{n} = s.{n}" for n in COLUMNS[:3])
-        assigned = {n: f"s.{n}" for n in COLUMNS}
-        source = pa.Table.from_pylist(rows, SCHEMA)
-        native_merge(self._w, self._path, source, same, {"component": "s.component"}, assigned)
+    def _grown_here(self, new: DataFrame, known: DataFrame) -> DataFrame:
+        fresh = _rows(new.select(*_KEY))
+        names, renamed = joined(fresh, _rows(known))
+        rows = [(*r, names[_name(r)]) for r in fresh]
+        held = set(fresh)
+        rows += [(*r[:3], renamed[r[3]]) for r in self._renamed_rows(renamed) if r[:3] not in held]
+        table = pa.table(
+            {n: pa.array([r[i] for r in rows], pa.string()) for i, n in enumerate(COMPONENT_COLUMNS)}
+            | {GONE: pa.array([False] * len(rows), pa.bool_())}
+        )
+        native_merge(self._w, self._path, table, _KEY, self._note)
+        return self._session.createDataFrame([(n,) for n in sorted(set(names.values()))], "component string")
+
+    def _renamed_rows(self, renamed: dict[str, str]) -> list[Row]:
+        if not renamed:
+            return []
+        old = self._session.createDataFrame([(n,) for n in renamed], "component string")
+        return _rows(self._state().join(old, "component", "left_semi").select(*COMPONENT_COLUMNS))
+
+    def _grown_in_spark(self, new: DataFrame, known: DataFrame) -> DataFrame:
+        names = _labelled(new, known, self._master.master).persist()  # node or old component → component
+        fresh = new.selectExpr(*_KEY, f"{_NODE} AS node").join(names, "node").drop("node")
+        renamed = names.selectExpr("node AS old", "component AS renamed").where("old <> renamed")
+        stale = self._state().withColumnRenamed("component", "old").join(renamed, "old")
+        stale = stale.selectExpr(*_KEY, "renamed AS component")
+        stale = stale.join(fresh.select(*_KEY), list(_KEY), "left_anti")
+        fresh.unionByName(stale).selectExpr("*", f"false AS {GONE}").createOrReplaceTempView("grown")
+        spark_merge(self._session, self._path, "grown", _KEY, self._note)
+        return fresh.select("component").distinct().localCheckpoint()
 
 
 def _rows(frame: DataFrame) -> list[Row]:
@@ -91,8 +113,37 @@ def joined(new: Iterable[Row], known: Iterable[Row]) -> tuple[dict[str, str], di
         sets.join(_name(row), row[3])
         if row[2]:
             sets.join(_name(row), holder.setdefault(row[2], _name(row)))
-    names = {_name(row) for row in new}
+    names = set()
     for row in new:
+        names.add(_name(row))
         sets.join(_name(row), holder.setdefault(row[2], _name(row)) if row[2] else _name(row))
     moved = {k: str(sets.find(k)) for k in old}
     return {n: str(sets.find(n)) for n in names}, {k: v for k, v in moved.items() if v != k}
+
+
+def _labelled(new: DataFrame, known: DataFrame, master: str) -> DataFrame:
+    """Return (node, component) as ``joined`` would, by handing the smallest name on along keys until nothing changes."""
+    of_keys = new.select(*_KEY).unionByName(known.select(*_KEY)).where("key <> ''")
+    edges = of_keys.selectExpr(f"{_NODE} AS node", "concat('k', key) AS hub")
+    belongs = known.selectExpr(f"{_NODE} AS node", "concat('c', component) AS hub")
+    itself = known.selectExpr("component AS node", "concat('c', component) AS hub")
+    alone = new.selectExpr(f"{_NODE} AS node", f"concat('n', {_NODE}) AS hub")
+    edges = edges.unionByName(belongs).unionByName(itself).unionByName(alone).distinct().persist()
+    labels = edges.selectExpr("node", "node AS component").distinct().localCheckpoint()
+    for _ in range(ROUNDS_MAX):
+        hubs = (
+            edges.join(labels, "node")
+            .groupBy("hub")
+            .agg({"component": "min"})
+            .withColumnRenamed("min(component)", "low")
+        )
+        lower = edges.join(hubs, "hub").groupBy("node").agg({"low": "min"}).withColumnRenamed("min(low)", "component")
+        lower = lower.localCheckpoint()
+        moved = lower.join(labels, ["node", "component"], "left_anti").limit(1).count()
+        labels = lower
+        if not moved:
+            return labels
+    raise SourceError(
+        f"keys join more than {ROUNDS_MAX} records in a chain", where=Where(table=master),
+        then="look for a key value that identifies nobody, and list it under `ignore:`",
+    )  # fmt: skip

@@ -1,22 +1,26 @@
 """Writes a master's tables: the rows of resolved components replace those that stood.
 
 Only rows that differ are written, so that marts see in the change data feed what really changed.
+Small numbers of rows merge through delta-rs, large ones through Spark (ADR 0007).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, Field
+from deltalake import CommitProperties, DeltaTable, Field
+from deltalake.exceptions import CommitFailedError
 from deltalake.schema import PrimitiveType
 
 from ledgerlake.config.master_tables import links_table, versions_table
 from ledgerlake.config.mastering import Master
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
+from ledgerlake.errors import TransientError, Where
+from ledgerlake.lake.master_records import arrow_type
 from ledgerlake.lake.tables import SILVER_PROPERTIES, value_field
 from ledgerlake.lake.workspace import Workspace
 
@@ -24,12 +28,16 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 GONE = "_gone"
+COMPONENT_COLUMNS = ("source", "record", "key", "component")
+
+
+def components_path(workspace: Workspace, master: Master) -> str:
+    """Return where a master's components are kept."""
+    return workspace.paths.silver(f"{master.master}_components")
 
 
 def prepare(workspace: Workspace, master: Master, *, anew: bool) -> None:
-    """Create the tables of a master; ``anew`` empties its components, whose rows a new declaration may not explain."""
-    from ledgerlake.lake.master_components import component_fields, components_path
-
+    """Create the tables of a master; ``anew`` empties them: a new declaration may not explain what stands."""
     kept = {k: f"interval {master.retention_days} days" for k in SILVER_PROPERTIES if "Duration" in k}
     for table in (versions_table(master), links_table(master)):
         fields = [*(value_field(k) for k in table.columns), Field(c.CONTENT, PrimitiveType("string"))]
@@ -37,27 +45,28 @@ def prepare(workspace: Workspace, master: Master, *, anew: bool) -> None:
         workspace.storage.create(path, fields, SILVER_PROPERTIES | kept, ["is_current"])
         workspace.storage.add_columns(path, table.columns)
     path = components_path(workspace, master)
-    workspace.storage.create(path, component_fields(), {})
+    workspace.storage.create(path, [Field(n, PrimitiveType("string")) for n in COMPONENT_COLUMNS], {})
     if anew:
-        state = workspace.storage.open(path)
-        assert state is not None, "just created"
-        state.delete()
+        for name in (f"{master.master}_components", versions_table(master).table, links_table(master).table):
+            _opened(workspace, workspace.paths.silver(name)).delete()
 
 
 def replace_rows(
     workspace: Workspace, session: SparkSession, table: Table, rows: DataFrame, among: DataFrame, run_id: str
 ) -> int:
     """Replace the rows of ``table`` that join ``among`` by ``rows``; return how many rows changed."""
-    path = workspace.paths.silver(table.table)
+    path, note = workspace.paths.silver(table.table), {"run_id": run_id, "mastered": table.table}
     columns = [f"`{n}`" for n in table.column_names]
     fresh = rows.selectExpr(*columns, f"md5(to_json(struct({', '.join(columns)}))) AS {c.CONTENT}")
     standing = session.read.format("delta").load(path).join(among.distinct(), among.columns, "left_semi")
     changed = _changes(fresh, standing, table).persist()
     try:
         number = changed.count()
-        if not number:
-            return 0
-        _merge(session, table, path, changed, run_id)
+        if number > workspace.environment.native_merge_rows_max:
+            changed.createOrReplaceTempView("changed")
+            spark_merge(session, path, "changed", table.key, note)
+        elif number:
+            native_merge(workspace, path, _collected(changed, table), table.key, note)
         return number
     finally:
         changed.unpersist()
@@ -73,15 +82,21 @@ def _changes(fresh: DataFrame, standing: DataFrame, table: Table) -> DataFrame:
     return new.unionByName(gone)
 
 
-def _merge(session: SparkSession, table: Table, path: str, changed: DataFrame, run_id: str) -> None:
-    same = " AND ".join(f"t.`{k}` = s.`{k}`" for k in table.key)
-    columns = [*table.column_names, c.CONTENT]
-    changed.createOrReplaceTempView("changed")
-    session.conf.set(
-        "spark.databricks.delta.commitInfo.userMetadata", json.dumps({"run_id": run_id, "mastered": table.table})
-    )
+def _collected(changed: DataFrame, table: Table) -> pa.Table:
+    """Bring a small number of rows into this process."""
+    own = [pa.field(c.CONTENT, pa.string()), pa.field(GONE, pa.bool_())]
+    schema = pa.schema([*(pa.field(k.name, arrow_type(k.type)) for k in table.columns), *own])
+    rows: Any = changed.select(*schema.names).toPandas()
+    return pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
+
+
+def spark_merge(session: SparkSession, path: str, source: str, key: tuple[str, ...], note: Mapping[str, Any]) -> None:
+    """Merge the view ``source`` (the table's columns and ``_gone``) through Spark."""
+    columns = [n for n in session.table(source).columns if n != GONE]
+    same = " AND ".join(f"t.`{k}` = s.`{k}`" for k in key)
+    session.conf.set("spark.databricks.delta.commitInfo.userMetadata", json.dumps(note, sort_keys=True))
     session.sql(
-        f"MERGE INTO delta.`{path}` t USING changed s ON {same} WHEN MATCHED AND s.{GONE} THEN DELETE"
+        f"MERGE INTO delta.`{path}` t USING {source} s ON {same} WHEN MATCHED AND s.{GONE} THEN DELETE"
         f" WHEN MATCHED THEN UPDATE SET {', '.join(f't.`{n}` = s.`{n}`' for n in columns)}"
         f" WHEN NOT MATCHED AND NOT s.{GONE} THEN INSERT ({', '.join(f'`{n}`' for n in columns)})"
         f" VALUES ({', '.join(f's.`{n}`' for n in columns)})"
@@ -89,12 +104,26 @@ def _merge(session: SparkSession, table: Table, path: str, changed: DataFrame, r
 
 
 def native_merge(
-    workspace: Workspace, path: str, source: pa.Table, same: str, updated: Mapping[str, str], inserted: Mapping[str, str],
-) -> None:  # fmt: skip
-    """Merge rows that this process holds through delta-rs."""
-    target = workspace.storage.open(path)
-    assert target is not None, "tables are created before they are merged into"
-    merger = target.merge(source, same, source_alias="s", target_alias="t", commit_properties=CommitProperties())
-    merger = merger.when_matched_update(dict(updated)) if updated else merger
-    merger = merger.when_not_matched_insert(dict(inserted)) if inserted else merger
-    merger.execute()
+    workspace: Workspace, path: str, source: pa.Table, key: tuple[str, ...], note: Mapping[str, Any]
+) -> None:
+    """Merge rows that this process holds (the table's columns and ``_gone``) through delta-rs.
+
+    Raises :class:`TransientError` where another writer committed in between.
+    """
+    values = {f'"{n}"': f's."{n}"' for n in source.column_names if n != GONE}
+    same = " AND ".join(f't."{k}" = s."{k}"' for k in key)
+    said = CommitProperties(custom_metadata={"userMetadata": json.dumps(note, sort_keys=True)})
+    merger = _opened(workspace, path).merge(source, same, source_alias="s", target_alias="t", commit_properties=said)
+    merger = merger.when_matched_delete(f"s.{GONE}").when_matched_update(values, predicate=f"NOT s.{GONE}")
+    try:
+        merger.when_not_matched_insert(values, predicate=f"NOT s.{GONE}").execute()
+    except CommitFailedError as error:
+        raise TransientError(
+            "another writer committed to a master at the same moment", where=Where(file=path), then="run again"
+        ) from error
+
+
+def _opened(workspace: Workspace, path: str) -> DeltaTable:
+    table = workspace.storage.open(path)
+    assert table is not None, "tables are created before they are written"
+    return table

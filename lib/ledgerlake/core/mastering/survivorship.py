@@ -24,6 +24,8 @@ def survivor(field: str, candidates: Sequence[Candidate], rules: Sequence[Rule])
     for rule in rules:
         if rule.computes:
             return _computed(left, rule)
+        if len(left) == 1:
+            break
         kept = _KEEP[rule.kind](left, rule)
         beaten += [(k, rule.kind) for k in left if k not in kept]
         left = kept
