@@ -7,7 +7,7 @@ each moment. They only grow, so a batch joins what its records' keys touch. Kept
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -33,68 +33,67 @@ _NODE = "concat_ws('\\u001f', source, record)"
 class Components:
     """The components of one master in the lake."""
 
-    def __init__(self, workspace: Workspace, session: SparkSession, master: Master, run_id: str) -> None:
-        self._w, self._session, self._master = workspace, session, master
+    def __init__(self, workspace: Workspace, master: Master, run_id: str) -> None:
+        self._w, self._master = workspace, master
         self._note = {"run_id": run_id, "mastered": master.master}
         self._path = components_path(workspace, master)
 
-    def grown_by(self, touched: DataFrame, observations: DataFrame) -> DataFrame:
-        """Join what the touched records' keys connect; return every record of their components (with ``component``).
+    def grown_here(self, new: set[Row]) -> dict[Row, str]:
+        """Join what the keys of a few records connect; return (source, record) → component of all records of these.
 
-        ``touched`` has source and record, ``observations`` all versions of these records. Few are
-        joined in this process, many in Spark: the same components either way.
+        ``new`` are rows of (source, record, key), all there are of the touched records; a record
+        without keys has one row with an empty key.
         """
+        keys, nodes = sorted({r[2] for r in new if r[2]}), sorted({_name(r) for r in new})
+        near = self._stored(f"key IN ({_texts(keys)}) OR concat(source, '\x1f', record) IN ({_texts(nodes)})")
+        names, renamed = joined(new, near)
+        scope = sorted({*names.values(), *renamed})
+        standing = {r[:3]: r for r in self._stored(f"component IN ({_texts(scope)})")}
+        held = {k: (*k, renamed.get(r[3], r[3])) for k, r in standing.items()} | {r: (*r, names[_name(r)]) for r in new}
+        self._write([r for k, r in held.items() if standing.get(k) != r])
+        return {r[:2]: r[3] for r in held.values()}
+
+    def _write(self, rows: list[Row]) -> None:
+        if rows:
+            columns = {n: pa.array([r[i] for r in rows], pa.string()) for i, n in enumerate(COMPONENT_COLUMNS)}
+            source = pa.table(columns | {GONE: pa.array([False] * len(rows))})
+            native_merge(self._w, self._path, source, _KEY, self._note)
+
+    def _stored(self, where: str) -> list[Row]:
+        found = self._w.storage.rows(self._path, where)
+        return [tuple(r[n] for n in COMPONENT_COLUMNS) for r in (found.to_pylist() if found else [])]
+
+    def grown_in_spark(self, session: SparkSession, touched: DataFrame, observations: DataFrame) -> DataFrame:
+        """Do as ``grown_here`` for any number of records; return source, record and component."""
         new = observations.selectExpr("source", "record", _KEYS).distinct().persist()
         try:
-            state, keys = self._state(), new.where("key <> ''").select("key").distinct()
+            state, keys = self._state(session), new.where("key <> ''").select("key").distinct()
             known = state.join(keys, "key", "left_semi").unionByName(
                 state.join(touched, ["source", "record"], "left_semi")
             )
-            known = known.select(*COMPONENT_COLUMNS).distinct()
-            small = new.count() <= self._w.environment.native_merge_rows_max
-            scope = self._grown_here(new, known) if small else self._grown_in_spark(new, known)
-            members = self._state().join(scope, "component", "left_semi")
+            scope = self._grown(session, new, known.select(*COMPONENT_COLUMNS).distinct())
+            members = self._state(session).join(scope, "component", "left_semi")
             return members.select("source", "record", "component").distinct()
         finally:
             new.unpersist()
 
-    def _state(self) -> DataFrame:
-        return self._session.read.format("delta").load(self._path)
+    def _state(self, session: SparkSession) -> DataFrame:
+        return session.read.format("delta").load(self._path)
 
-    def _grown_here(self, new: DataFrame, known: DataFrame) -> DataFrame:
-        fresh = _rows(new.select(*_KEY))
-        names, renamed = joined(fresh, _rows(known))
-        rows = [(*r, names[_name(r)]) for r in fresh]
-        held = set(fresh)
-        rows += [(*r[:3], renamed[r[3]]) for r in self._renamed_rows(renamed) if r[:3] not in held]
-        table = pa.table(
-            {n: pa.array([r[i] for r in rows], pa.string()) for i, n in enumerate(COMPONENT_COLUMNS)}
-            | {GONE: pa.array([False] * len(rows), pa.bool_())}
-        )
-        native_merge(self._w, self._path, table, _KEY, self._note)
-        return self._session.createDataFrame([(n,) for n in sorted(set(names.values()))], "component string")
-
-    def _renamed_rows(self, renamed: dict[str, str]) -> list[Row]:
-        if not renamed:
-            return []
-        old = self._session.createDataFrame([(n,) for n in renamed], "component string")
-        return _rows(self._state().join(old, "component", "left_semi").select(*COMPONENT_COLUMNS))
-
-    def _grown_in_spark(self, new: DataFrame, known: DataFrame) -> DataFrame:
+    def _grown(self, session: SparkSession, new: DataFrame, known: DataFrame) -> DataFrame:
         names = _labelled(new, known, self._master.master).persist()  # node or old component → component
         fresh = new.selectExpr(*_KEY, f"{_NODE} AS node").join(names, "node").drop("node")
         renamed = names.selectExpr("node AS old", "component AS renamed").where("old <> renamed")
-        stale = self._state().withColumnRenamed("component", "old").join(renamed, "old")
+        stale = self._state(session).withColumnRenamed("component", "old").join(renamed, "old")
         stale = stale.selectExpr(*_KEY, "renamed AS component")
         stale = stale.join(fresh.select(*_KEY), list(_KEY), "left_anti")
         fresh.unionByName(stale).selectExpr("*", f"false AS {GONE}").createOrReplaceTempView("grown")
-        spark_merge(self._session, self._path, "grown", _KEY, self._note)
+        spark_merge(session, self._path, "grown", _KEY, self._note)
         return fresh.select("component").distinct().localCheckpoint()
 
 
-def _rows(frame: DataFrame) -> list[Row]:
-    found: Any = frame.toPandas()
-    return list(found.itertuples(index=False, name=None))
+def _texts(values: Iterable[str]) -> str:
+    return ", ".join("'" + v.replace("'", "''") + "'" for v in values) or "''"
 
 
 def _name(row: Row) -> str:
@@ -119,6 +118,12 @@ def joined(new: Iterable[Row], known: Iterable[Row]) -> tuple[dict[str, str], di
         sets.join(_name(row), holder.setdefault(row[2], _name(row)) if row[2] else _name(row))
     moved = {k: str(sets.find(k)) for k in old}
     return {n: str(sets.find(n)) for n in names}, {k: v for k, v in moved.items() if v != k}
+
+
+def keys_of(observation: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of (source, record, key) that one observation gives."""
+    named = [f"{k['name']}={k['value']}" for k in observation["keys"]] or [""]
+    return [(observation["source"], observation["record"], key) for key in named]
 
 
 def _labelled(new: DataFrame, known: DataFrame, master: str) -> DataFrame:

@@ -6,9 +6,10 @@ component; its golden versions and links come out as Arrow batches.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,10 @@ import pyarrow as pa
 
 from ledgerlake.config.master_tables import id_column, links_table, versions_table
 from ledgerlake.config.mastering import Master, RecordSet
-from ledgerlake.config.models import Column, Table
+from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import fingerprint
-from ledgerlake.core.mastering.model import GoldenVersion, Link, Mastered, Observation, Plan, Survivor, Value
+from ledgerlake.core.mastering.model import GoldenVersion, Link, Observation, Plan, Survivor, Value
 from ledgerlake.core.mastering.resolve import master as mastered
 from ledgerlake.core.types import decimal_parts, spark_type
 from ledgerlake.feeds.frames import literal
@@ -28,6 +29,7 @@ from ledgerlake.feeds.frames import literal
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+Row = dict[str, Any]
 ROWS_PER_BATCH = 5_000
 
 
@@ -91,15 +93,20 @@ def _values_sql(master: Master, records: RecordSet) -> str:
 def resolve(observations: DataFrame, master: Master) -> DataFrame:
     """Master observations with their ``component``; returns ``version`` and ``link`` structs, one of them null."""
     plan, tables = master.plan, (versions_table(master), links_table(master))
-    schemas = [pa.struct([pa.field(k.name, arrow_type(k.type)) for k in t.columns]) for t in tables]
-    schema = pa.schema([("version", schemas[0]), ("link", schemas[1])])
-    ddl = ", ".join(f"{n} struct<{_ddl(t.columns)}>" for n, t in zip(("version", "link"), tables, strict=True))
+    structs = [pa.struct(list(row_schema(t))) for t in tables]
+    schema = pa.schema([("version", structs[0]), ("link", structs[1])])
+    ddl = ", ".join(f"{n} struct<{_ddl(t)}>" for n, t in zip(("version", "link"), tables, strict=True))
     grouped = observations.repartition("component").sortWithinPartitions("component")
     return grouped.mapInArrow(_worker(plan, id_column(master), schema), ddl)
 
 
-def _ddl(columns: Iterable[Column]) -> str:
-    return ", ".join(f"`{k.name}`: {spark_type(k.type)}" for k in columns)
+def _ddl(table: Table) -> str:
+    return ", ".join([*(f"`{k.name}`: {spark_type(k.type)}" for k in table.columns), f"{c.CONTENT}: string"])
+
+
+def row_schema(table: Table) -> pa.Schema:
+    """Return the Arrow schema of a master table's rows: its columns and the hash of their content."""
+    return pa.schema([*((k.name, arrow_type(k.type)) for k in table.columns), (c.CONTENT, pa.string())])
 
 
 def arrow_type(kind: str) -> pa.DataType:
@@ -118,9 +125,11 @@ def _worker(
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
     def work(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
         rows = (row for batch in batches for row in batch.to_pylist())
-        pending: list[dict[str, Any]] = []
+        pending: list[Row] = []
         for _, own in groupby(rows, key=lambda r: r["component"]):
-            pending += _rows(mastered(map(_observation, own), plan), id_name)
+            versions, links = mastered_rows(own, plan, id_name)
+            pending += [{"version": row, "link": None} for row in versions]
+            pending += [{"version": None, "link": row} for row in links]
             if len(pending) >= ROWS_PER_BATCH:
                 yield pa.RecordBatch.from_pylist(pending, schema=schema)
                 pending = []
@@ -137,17 +146,21 @@ def _observation(row: Mapping[str, Any]) -> Observation:
     )
 
 
-def _rows(found: Mastered, id_name: str) -> Iterator[dict[str, Any]]:
-    for version in found.versions:
-        yield {"version": version_row(version, id_name), "link": None}
-    for link in found.links:
-        yield {"version": None, "link": link_row(link, id_name)}
+def mastered_rows(own: Iterable[Mapping[str, Any]], plan: Plan, id_name: str) -> tuple[list[Row], list[Row]]:
+    """Master the observations of one component; return rows of ``<master>_versions`` and ``<master>_links``."""
+    found = mastered(map(_observation, own), plan)
+    versions = [version_row(v, id_name) for v in found.versions]
+    return [_hashed(r) for r in versions], [_hashed(link_row(k, id_name)) for k in found.links]
 
 
-def version_row(version: GoldenVersion, id_name: str) -> dict[str, Any]:
+def _hashed(row: Row) -> Row:
+    return row | {c.CONTENT: hashlib.md5(json.dumps(row, default=text).encode(), usedforsecurity=False).hexdigest()}
+
+
+def version_row(version: GoldenVersion, id_name: str) -> Row:
     """Return a golden version as a row of ``<master>_versions``."""
     losers = [vars(loser) | {"value": text(loser.value), "time": text(loser.time)} for loser in version.losers]
-    row: dict[str, Any] = {
+    row: Row = {
         id_name: version.customer_id, "valid_from": version.valid_from, "valid_to": version.valid_to,
         "is_current": version.valid_to is None, "records": version.records, "conflicts": len(losers),
         "losers": json.dumps(losers, sort_keys=True, ensure_ascii=False),
@@ -157,14 +170,14 @@ def version_row(version: GoldenVersion, id_name: str) -> dict[str, Any]:
     return row
 
 
-def _cells(name: str, survivor: Survivor) -> dict[str, Any]:
+def _cells(name: str, survivor: Survivor) -> Row:
     return {
         name: survivor.value, f"{name}_source": survivor.source, f"{name}_record": survivor.record,
         f"{name}_time": survivor.time, f"{name}_rule": survivor.rule,
     }  # fmt: skip
 
 
-def link_row(link: Link, id_name: str) -> dict[str, Any]:
+def link_row(link: Link, id_name: str) -> Row:
     """Return a link as a row of ``<master>_links``."""
     return {
         "source": link.source, "record": link.record, f"own_{id_name}": link.own_id, id_name: link.customer_id,
@@ -185,3 +198,14 @@ def text(value: Value) -> str | None:
 def content_hash(master: Master) -> str:
     """Return what the rows of a master mean: its declaration and the code's own version of the rules."""
     return fingerprint([master.fingerprint, "1"])
+
+
+def utc(row: Mapping[str, Any]) -> Row:
+    """Return a row that Spark gave this process with its moments as UTC (the session's zone), as Arrow gives them."""
+    return {k: _utc(v) for k, v in row.items()}
+
+
+def _utc(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return {k: _utc(v) for k, v in value.items()} if isinstance(value, dict) else value

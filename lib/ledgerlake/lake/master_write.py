@@ -20,7 +20,7 @@ from ledgerlake.config.mastering import Master
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
 from ledgerlake.errors import TransientError, Where
-from ledgerlake.lake.master_records import arrow_type
+from ledgerlake.lake.master_records import Row, row_schema
 from ledgerlake.lake.tables import SILVER_PROPERTIES, value_field
 from ledgerlake.lake.workspace import Workspace
 
@@ -54,19 +54,15 @@ def prepare(workspace: Workspace, master: Master, *, anew: bool) -> None:
 def replace_rows(
     workspace: Workspace, session: SparkSession, table: Table, rows: DataFrame, among: DataFrame, run_id: str
 ) -> int:
-    """Replace the rows of ``table`` that join ``among`` by ``rows``; return how many rows changed."""
+    """Replace the rows of ``table`` that join ``among`` by ``rows``, in Spark; return how many changed."""
     path, note = workspace.paths.silver(table.table), {"run_id": run_id, "mastered": table.table}
-    columns = [f"`{n}`" for n in table.column_names]
-    fresh = rows.selectExpr(*columns, f"md5(to_json(struct({', '.join(columns)}))) AS {c.CONTENT}")
     standing = session.read.format("delta").load(path).join(among.distinct(), among.columns, "left_semi")
-    changed = _changes(fresh, standing, table).persist()
+    changed = _changes(rows, standing, table).persist()
     try:
         number = changed.count()
-        if number > workspace.environment.native_merge_rows_max:
+        if number:
             changed.createOrReplaceTempView("changed")
             spark_merge(session, path, "changed", table.key, note)
-        elif number:
-            native_merge(workspace, path, _collected(changed, table), table.key, note)
         return number
     finally:
         changed.unpersist()
@@ -75,19 +71,30 @@ def replace_rows(
 def _changes(fresh: DataFrame, standing: DataFrame, table: Table) -> DataFrame:
     """Return rows that are new or differ, and those that no longer hold (``_gone``)."""
     key = list(table.key)
-    new = fresh.join(standing.select(*key, c.CONTENT), [*key, c.CONTENT], "left_anti").selectExpr(
-        "*", f"false AS {GONE}"
-    )
+    same = [*key, c.CONTENT]
+    new = fresh.join(standing.select(*same), same, "left_anti").selectExpr("*", f"false AS {GONE}")
     gone = standing.join(fresh.select(*key), key, "left_anti").selectExpr("*", f"true AS {GONE}")
     return new.unionByName(gone)
 
 
-def _collected(changed: DataFrame, table: Table) -> pa.Table:
-    """Bring a small number of rows into this process."""
-    own = [pa.field(c.CONTENT, pa.string()), pa.field(GONE, pa.bool_())]
-    schema = pa.schema([*(pa.field(k.name, arrow_type(k.type)) for k in table.columns), *own])
-    rows: Any = changed.select(*schema.names).toPandas()
-    return pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
+def replace_here(workspace: Workspace, table: Table, rows: list[Row], among: str, run_id: str) -> int:
+    """Replace the rows of ``table`` for which the condition ``among`` holds by ``rows``, without Spark."""
+    path = workspace.paths.silver(table.table)
+    found = workspace.storage.rows(path, among)
+    standing = {_key(r, table): r for r in (found.to_pylist() if found else [])}
+    fresh = {_key(r, table): r for r in rows}
+    new = [r for k, r in fresh.items() if k not in standing or standing[k][c.CONTENT] != r[c.CONTENT]]
+    gone = [r for k, r in standing.items() if k not in fresh]
+    if new or gone:
+        changed = [r | {GONE: False} for r in new] + [r | {GONE: True} for r in gone]
+        schema = row_schema(table).append(pa.field(GONE, pa.bool_()))
+        note = {"run_id": run_id, "mastered": table.table}
+        native_merge(workspace, path, pa.Table.from_pylist(changed, schema), table.key, note)
+    return len(new) + len(gone)
+
+
+def _key(row: Row, table: Table) -> tuple[Any, ...]:
+    return tuple(row[k] for k in table.key)
 
 
 def spark_merge(session: SparkSession, path: str, source: str, key: tuple[str, ...], note: Mapping[str, Any]) -> None:

@@ -8,20 +8,24 @@ whole and its rows replace what stood, so repeating a killed run changes nothing
 from __future__ import annotations
 
 import json
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ledgerlake.config.master_tables import id_column, links_table, versions_table
-from ledgerlake.config.mastering import Master, RecordSet
-from ledgerlake.config.models import Table
-from ledgerlake.feeds.frames import literal, union_all
-from ledgerlake.lake.master_components import Components
-from ledgerlake.lake.master_records import content_hash, own_id_sql, record_sql, resolve, standardised
-from ledgerlake.lake.master_write import prepare, replace_rows
+from ledgerlake.config.mastering import Master
+from ledgerlake.core.mastering.identity import own_id
+from ledgerlake.lake.master_components import Components, Row, keys_of
+from ledgerlake.lake.master_histories import Histories
+from ledgerlake.lake.master_records import content_hash, mastered_rows, own_id_sql, resolve, utc
+from ledgerlake.lake.master_write import prepare, replace_here, replace_rows
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+HERE_RECORDS_MAX = 3_000
+"""Up to so many touched records are mastered in the driver: starting Spark's stages costs more than resolving them."""
 
 
 @dataclass(frozen=True)
@@ -67,64 +71,63 @@ class MasterBuilder:
         session = self._w.spark().newSession()
         session.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
         prepare(self._w, master, anew=not since.inputs)
-        touched = self._touched(session, master, inputs, since).persist()
+        histories = Histories(self._w, session, master, inputs)
+        touched = histories.touched(since.inputs).persist()
         try:
-            seen = self._observations(session, master, inputs, touched)
-            members = Components(self._w, session, master, self._run_id).grown_by(touched, seen)
-            observations = self._observations(session, master, inputs, members)
-            resolved = resolve(observations, master).persist()
-            try:
-                return {"records touched": touched.count()} | self._write(session, master, members, resolved)
-            finally:
-                resolved.unpersist()
+            number = touched.count()
+            small = number <= min(HERE_RECORDS_MAX, self._w.environment.native_merge_rows_max)
+            written = (
+                self._here(master, histories, touched) if small else self._in_spark(session, master, histories, touched)
+            )
+            return {"records touched": number} | written
         finally:
             touched.unpersist()
 
-    def _write(self, session: SparkSession, master: Master, members: DataFrame, resolved: DataFrame) -> dict[str, int]:
-        ids = members.selectExpr(f"{own_id_sql(master)} AS {id_column(master)}")
-        nodes = members.select("source", "record")
-        written = {}
-        for part, table, among in (("version", versions_table(master), ids), ("link", links_table(master), nodes)):
-            rows = resolved.where(f"{part} IS NOT NULL").select(f"{part}.*")
-            written[f"{part}s changed"] = replace_rows(self._w, session, table, rows, among, self._run_id)
-        return written
+    def _here(self, master: Master, histories: Histories, touched: DataFrame) -> dict[str, int]:
+        """Master a few records in this process: Spark only standardises them."""
+        nodes = {(r["source"], r["record"]) for r in touched.collect()}
+        seen = _told(histories, nodes)
+        new = {row for o in seen for row in keys_of(o)}
+        members = Components(self._w, master, self._run_id).grown_here(new) if new else {}
+        seen += _told(histories, members.keys() - nodes)
+        of_component: dict[str, list[Any]] = {}
+        for observation in seen:
+            of_component.setdefault(members[observation["source"], observation["record"]], []).append(observation)
+        made = [mastered_rows(o, master.plan, id_column(master)) for o in of_component.values()]
+        ids = ", ".join(f"'{own_id(master.plan, (n[0], n[1]))}'" for n in sorted(members))
+        return {
+            f"{what} changed": replace_here(self._w, table, [r for m in made for r in m[part]], f"{column} IN ({ids})", self._run_id)
+            for what, table, part, column in (
+                ("versions", versions_table(master), 0, id_column(master)),
+                ("links", links_table(master), 1, f"own_{id_column(master)}"),
+            )
+        }  # fmt: skip
 
-    def _touched(self, session: SparkSession, master: Master, inputs: dict[str, int], since: Since) -> DataFrame:
-        """Return the records (source, record) whose history changed."""
-        found = [
-            self._changed(session, r, inputs[r.table], since.inputs.get(r.table, -1))
-            for r in master.records
-            if inputs[r.table] > since.inputs.get(r.table, -1)
-        ]
-        return union_all(found).distinct()
+    def _in_spark(
+        self, session: SparkSession, master: Master, histories: Histories, touched: DataFrame
+    ) -> dict[str, int]:
+        """Master any number of records in Python workers."""
+        components = Components(self._w, master, self._run_id)
+        members = components.grown_in_spark(session, touched, histories.observations(touched))
+        resolved = resolve(histories.observations(members), master).persist()
+        try:
+            ids = members.selectExpr(f"{own_id_sql(master)} AS {id_column(master)}")
+            owns = ids.withColumnRenamed(id_column(master), f"own_{id_column(master)}")
+            written = {}
+            for part, table, among in (("version", versions_table(master), ids), ("link", links_table(master), owns)):
+                rows = resolved.where(f"{part} IS NOT NULL").select(f"{part}.*")
+                written[f"{part}s changed"] = replace_rows(self._w, session, table, rows, among, self._run_id)
+            return written
+        finally:
+            resolved.unpersist()
 
-    def _changed(self, session: SparkSession, records: RecordSet, version: int, since: int) -> DataFrame:
-        reader, path = session.read.format("delta"), self._w.paths.history(records.table)
-        if since < 0:
-            rows = reader.option("versionAsOf", version).load(path)
-        else:
-            rows = (
-                reader.option("readChangeFeed", "true").option("startingVersion", since + 1)
-                .option("endingVersion", version).load(path)
-            )  # fmt: skip
-        table = self._w.table(records.table)
-        return rows.selectExpr(f"{literal(records.record)} AS source", f"{record_sql(table)} AS record").distinct()
 
-    def _observations(
-        self, session: SparkSession, master: Master, inputs: dict[str, int], among: DataFrame
-    ) -> DataFrame:
-        """Return every version of the records in ``among``, with what columns it has beside their names."""
-        parts = [
-            self._standardised(session, master, r, self._w.table(r.table), inputs[r.table])
-            for r in master.records
-            if inputs[r.table] >= 0
-        ]
-        return union_all(parts).join(among, ["source", "record"])
-
-    def _standardised(
-        self, session: SparkSession, master: Master, records: RecordSet, table: Table, version: int
-    ) -> DataFrame:
-        read = session.read.format("delta")
-        history = read.option("versionAsOf", version).load(self._w.paths.history(table.table))
-        current = session.read.format("delta").load(self._w.paths.silver(table.table))
-        return standardised(history, current, master, records, table)
+def _told(histories: Histories, nodes: AbstractSet[Row]) -> list[dict[str, Any]]:
+    """Return every observation of a few records."""
+    by_source: dict[str, list[str]] = {}
+    for source, record in sorted(nodes):
+        by_source.setdefault(source, []).append(record)
+    if not by_source:
+        return []
+    rows = histories.observations_of(by_source).collect()
+    return [utc(row.asDict(recursive=True)) for row in rows]

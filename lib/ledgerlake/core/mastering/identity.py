@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 
 from ledgerlake.core.mastering.intervals import RecordVersion
 from ledgerlake.core.mastering.model import Node, Plan
@@ -39,20 +39,43 @@ class Sets:
         self._parent[high] = low
 
 
-def clusters(versions: Sequence[RecordVersion], holding: Iterable[int]) -> list[tuple[int, ...]]:
-    """Return the transitive closure of shared keys among versions that hold together, as indexes."""
-    sets, first_with = Sets(), dict[tuple[str, str], int]()
-    members = list(holding)
-    for index in members:
-        for key in versions[index].keys:
-            sets.join(index, first_with.setdefault(key, index))
-    found: dict[Hashable, list[int]] = {}
-    for index in members:
-        found.setdefault(sets.find(index), []).append(index)
-    return [tuple(sorted(c)) for c in found.values()]
+class Neighbours:
+    """The versions that hold at one moment, and which of them share a key."""
+
+    def __init__(self) -> None:
+        self._holding: dict[Node, RecordVersion] = {}
+        self._with: dict[tuple[str, str], set[Node]] = {}
+
+    def put(self, version: RecordVersion) -> None:
+        """Let a version hold instead of the one that its record had."""
+        old = self._holding.get(version.node)
+        for key in old.keys - version.keys if old else ():
+            self._with[key].discard(version.node)
+        for key in version.keys:
+            self._with.setdefault(key, set()).add(version.node)
+        self._holding[version.node] = version
+
+    def sharing(self, version: RecordVersion) -> set[Node]:
+        """Return the records that have a key of this version."""
+        return {n for key in version.keys for n in self._with[key]}
+
+    def closures(self, nodes: Iterable[Node]) -> list[tuple[RecordVersion, ...]]:
+        """Return the transitive closures of shared keys that ``nodes`` belong to, each sorted by record."""
+        left, found = set(nodes), []
+        while left:
+            waiting, reached, seen = [left.pop()], set[Node](), set[tuple[str, str]]()
+            while waiting:
+                node = waiting.pop()
+                reached.add(node)
+                fresh = self._holding[node].keys - seen
+                seen |= fresh
+                waiting += {n for key in fresh for n in self._with[key]} - reached
+            left -= reached
+            found.append(tuple(self._holding[n] for n in sorted(reached)))
+        return found
 
 
-def anchor(versions: Sequence[RecordVersion], cluster: Iterable[int], plan: Plan) -> Node | None:
+def anchor(members: Iterable[RecordVersion], plan: Plan) -> Node | None:
     """Return the record that gives a cluster its id: the oldest at its source, None where none identifies a customer."""
-    able = [versions[i] for i in cluster if versions[i].source in plan.identifying]
+    able = [v for v in members if v.source in plan.identifying]
     return min(able, key=lambda v: (v.since, v.node)).node if able else None

@@ -34,10 +34,6 @@ class RecordVersion:
         """Return the record's name."""
         return self.source, self.record
 
-    def holds_at(self, moment: datetime) -> bool:
-        """Say whether this version held at ``moment``."""
-        return self.valid_from <= moment and (self.valid_to is None or moment < self.valid_to)
-
 
 def record_versions(observations: Iterable[Observation]) -> list[RecordVersion]:
     """Return the intervals of every record, sorted by record and time.

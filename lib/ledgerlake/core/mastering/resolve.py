@@ -1,8 +1,8 @@
 """Masters one component: all records that any key ever connected, over all of time.
 
-At every moment at which any record changed, the records are clustered by the keys valid then,
-each cluster gets the id of its anchor, and each field its survivor. What stays the same between
-two such moments is one version.
+At every moment at which records changed, the clusters they leave and enter are formed again by
+the keys valid then, each gets the id of its anchor, and each field its survivor. What stays the
+same between two such moments is one version.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 
-from ledgerlake.core.mastering.identity import anchor, clusters, own_id
+from ledgerlake.core.mastering.identity import Neighbours, anchor, own_id
 from ledgerlake.core.mastering.intervals import RecordVersion, record_versions
 from ledgerlake.core.mastering.model import (
     Candidate,
@@ -35,21 +36,22 @@ class Golden:
 
 
 @dataclass(frozen=True)
-class Membership:
-    """Where a record belongs at one moment."""
+class Cluster:
+    """Records that are one customer at one moment; without an id where none of them identifies one."""
 
-    customer_id: str
-    ended: bool
+    members: tuple[RecordVersion, ...]
+    customer_id: str | None
+    golden: Golden | None
 
 
 def master(observations: Iterable[Observation], plan: Plan) -> Mastered:
     """Return every golden version and link of one component; its order of rows is fixed."""
-    return _Timeline(record_versions(observations), plan).mastered()
+    return _Timeline(plan).mastered(record_versions(observations))
 
 
-def golden(versions: Sequence[RecordVersion], cluster: Iterable[int], plan: Plan) -> Golden | None:
+def golden(members: Iterable[RecordVersion], plan: Plan) -> Golden | None:
     """Return the fields of a cluster; None where all of its records were deleted at their sources."""
-    living = [versions[i] for i in cluster if not versions[i].ended]
+    living = [v for v in members if not v.ended]
     if not living:
         return None
     fields = {f: survivor(f, _candidates(living, f, plan), rules) for f, rules in plan.rules.items()}
@@ -67,80 +69,82 @@ def _candidates(living: Sequence[RecordVersion], field: str, plan: Plan) -> list
 class _Timeline:
     """Walks the moments at which anything changed, and keeps what is open."""
 
-    def __init__(self, versions: list[RecordVersion], plan: Plan) -> None:
-        self._versions, self._plan = versions, plan
-        self._known: dict[tuple[int, ...], tuple[str | None, Golden | None]] = {}
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._near = Neighbours()
+        self._cluster: dict[Node, Cluster] = {}
         self._golden: dict[str, tuple[datetime, Golden]] = {}
         self._links: dict[Node, Link] = {}
         self._closed: list[GoldenVersion] = []
         self._left: list[Link] = []
 
-    def mastered(self) -> Mastered:
-        bounds = {v.valid_from for v in self._versions} | {v.valid_to for v in self._versions if v.valid_to}
-        for moment in sorted(bounds):
-            self._step(moment)
+    def mastered(self, versions: Iterable[RecordVersion]) -> Mastered:
+        for moment, begun in groupby(sorted(versions, key=lambda v: v.valid_from), key=lambda v: v.valid_from):
+            self._step(moment, list(begun))
         open_ = [_version(k, since, None, g) for k, (since, g) in self._golden.items()]
         return Mastered(
             tuple(sorted([*self._closed, *open_], key=lambda v: (v.customer_id, v.valid_from))),
             tuple(sorted([*self._left, *self._links.values()], key=lambda k: (k.source, k.record, k.valid_from))),
         )
 
-    def _step(self, moment: datetime) -> None:
-        holding = [n for n, v in enumerate(self._versions) if v.holds_at(moment)]
-        goldens: dict[str, Golden] = {}
-        members: dict[Node, Membership] = {}
-        for cluster in clusters(self._versions, holding):
-            customer_id, row = self._resolved(cluster)
-            if customer_id is None:
-                continue
-            if row is not None:
-                goldens[customer_id] = row
-            for index in cluster:
-                members[self._versions[index].node] = Membership(customer_id, self._versions[index].ended)
-        self._turn_golden(moment, goldens)
-        self._turn_links(moment, members)
+    def _step(self, moment: datetime, begun: list[RecordVersion]) -> None:
+        """Form anew the clusters that the records in ``begun`` leave or enter; all others stay as they are."""
+        for version in begun:
+            self._near.put(version)
+        touched = {v.node for v in begun} | {n for v in begun for n in self._near.sharing(v)}
+        before = {id(k): k for n in touched if (k := self._cluster.get(n))}
+        affected = touched | {v.node for k in before.values() for v in k.members}
+        now = [self._formed(members) for members in self._near.closures(affected)]
+        for cluster in now:
+            self._cluster.update(dict.fromkeys((v.node for v in cluster.members), cluster))
+        before_ids = {k.customer_id for k in before.values() if k.customer_id}
+        self._turn_golden(moment, before_ids, now)
+        self._turn_links(moment, before_ids, now)
 
-    def _resolved(self, cluster: tuple[int, ...]) -> tuple[str | None, Golden | None]:
-        if cluster not in self._known:
-            node = anchor(self._versions, cluster, self._plan)
-            row = golden(self._versions, cluster, self._plan) if node else None
-            self._known[cluster] = (own_id(self._plan, node) if node else None, row)
-        return self._known[cluster]
+    def _formed(self, members: tuple[RecordVersion, ...]) -> Cluster:
+        node = anchor(members, self._plan)
+        if node is None:
+            return Cluster(members, None, None)
+        return Cluster(members, own_id(self._plan, node), golden(members, self._plan))
 
-    def _turn_golden(self, moment: datetime, now: Mapping[str, Golden]) -> None:
-        for customer_id, (since, row) in list(self._golden.items()):
-            if now.get(customer_id) != row:
+    def _turn_golden(self, moment: datetime, before_ids: set[str], now: Iterable[Cluster]) -> None:
+        rows = {k.customer_id: k.golden for k in now if k.customer_id and k.golden}
+        for customer_id in before_ids & self._golden.keys():
+            since, row = self._golden[customer_id]
+            if rows.get(customer_id) != row:
                 self._closed.append(_version(customer_id, since, moment, row))
                 del self._golden[customer_id]
-        for customer_id, row in now.items():
+        for customer_id, row in rows.items():
             self._golden.setdefault(customer_id, (moment, row))
 
-    def _turn_links(self, moment: datetime, now: Mapping[Node, Membership]) -> None:
-        before_ids = {k.customer_id for k in self._links.values()}
-        now_ids = {m.customer_id for m in now.values()}
-        for node, link in list(self._links.items()):
-            if node not in now:
-                self._left.append(replace(self._links.pop(node), valid_to=moment))
-            elif (link.customer_id, link.ended) != (now[node].customer_id, now[node].ended):
-                self._left.append(replace(link, valid_to=moment))
-                event = _event(link, now[node], before_ids, now_ids)
-                self._links[node] = self._link(node, now[node], moment, event, link.customer_id)
-        for node, member in now.items():
-            if node not in self._links:
-                self._links[node] = self._link(node, member, moment, "new", None)
+    def _turn_links(self, moment: datetime, before_ids: set[str], now: Sequence[Cluster]) -> None:
+        now_ids = {k.customer_id for k in now if k.customer_id}
+        for cluster in now:
+            for version in cluster.members:
+                self._turn_link(moment, version, cluster.customer_id, before_ids, now_ids)
 
-    def _link(self, node: Node, member: Membership, moment: datetime, event: str, previous: str | None) -> Link:
-        changed = previous if previous != member.customer_id else None
-        return Link(*node, own_id(self._plan, node), member.customer_id, moment, None, event, changed, member.ended)
+    def _turn_link(
+        self, moment: datetime, version: RecordVersion, customer_id: str | None, before_ids: set[str], now_ids: set[str]
+    ) -> None:
+        node, link = version.node, self._links.get(version.node)
+        if link is not None and (link.customer_id, link.ended) != (customer_id, version.ended):
+            self._left.append(replace(self._links.pop(node), valid_to=moment))
+        if customer_id is None or node in self._links:
+            return
+        event = "new" if link is None else _event(link, customer_id, version.ended, before_ids, now_ids)
+        previous = link.customer_id if link is not None and link.customer_id != customer_id else None
+        self._links[node] = Link(
+            *node, own_id(self._plan, node), customer_id, moment, None, event, previous, version.ended
+        )
 
 
-def _event(link: Link, now: Membership, before_ids: set[str], now_ids: set[str]) -> str:
+def _event(link: Link, customer_id: str, ended: bool, before_ids: set[str], now_ids: set[str]) -> str:
     """Return what happened to a record's membership."""
-    if link.customer_id == now.customer_id:
-        return "ended" if now.ended else "resumed"
+    if link.customer_id == customer_id:
+        return "ended" if ended else "resumed"
     if link.customer_id not in now_ids:
         return "merged"
-    return "moved" if now.customer_id in before_ids else "split"
+    return "moved" if customer_id in before_ids else "split"
 
 
 def _version(customer_id: str, since: datetime, until: datetime | None, row: Golden) -> GoldenVersion:
