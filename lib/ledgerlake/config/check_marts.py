@@ -29,9 +29,7 @@ def mart_graph(pipeline: Pipeline) -> dict[str, set[str]]:
 
 def check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:
     """Yield what is wrong with the marts, in the order of their dependencies, until one is wrong."""
-    schema: dict[str, dict[str, str]] = {name: _silver_schema(name, t) for name, t in pipeline.readable.items()} | {
-        name: _columns(t) for name, t in master_tables(pipeline.spec.masters).items()
-    }
+    schema = _input_schema(pipeline)
     by_name = {m.mart: (n, m) for n, m in enumerate(pipeline.spec.marts)}
     for name in TopologicalSorter(mart_graph(pipeline)).static_order():
         index, mart = by_name[name]
@@ -39,6 +37,27 @@ def check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]
         yield from findings
         if findings:
             return  # marts built on this one would only repeat the finding
+
+
+def _input_schema(pipeline: Pipeline) -> dict[str, dict[str, str]]:
+    read = {name: _silver_schema(name, t) for name, t in pipeline.readable.items()}
+    return read | {name: _columns(t) for name, t in master_tables(pipeline.spec.masters).items()}
+
+
+def mart_columns(pipeline: Pipeline) -> dict[str, list[str]]:
+    """Return the columns that each mart's SQL gives; the marts must have been checked."""
+    schema = _input_schema(pipeline)
+    by_name = {m.mart: m for m in pipeline.spec.marts}
+    found: dict[str, list[str]] = {}
+    for name in TopologicalSorter(mart_graph(pipeline)).static_order():
+        inputs = {i.name: schema[i.name] for i in by_name[name].inputs}
+        found[name] = _output(sqlglot.parse_one(pipeline.sql[name], dialect="spark"), inputs)
+        schema[name] = dict.fromkeys(found[name], "string")
+    return found
+
+
+def _output(tree: exp.Expr, inputs: dict[str, dict[str, str]]) -> list[str]:
+    return cast("exp.Query", qualify(tree, dialect="spark", schema=dict[str, object](inputs))).named_selects
 
 
 def _silver_schema(name: str, table: Table) -> dict[str, str]:
@@ -65,7 +84,7 @@ def _check_mart(
                 then="add them under `inputs:`",
             )
             return
-        output = cast("exp.Query", qualify(tree, dialect="spark", schema=dict[str, object](inputs))).named_selects
+        output = _output(tree, inputs)
     except sqlglot.errors.ParseError as error:
         line = error.errors[0]["line"] if error.errors else 1
         yield ConfigError(
@@ -83,6 +102,12 @@ def _check_mart(
         )
         return
     schema[mart.mart] = dict.fromkeys(output, "string")
+    if set(mart.pii) - set(output):
+        yield ConfigError(
+            f"`pii` names unknown columns {sorted(set(mart.pii) - set(output))}",
+            where=document.where("marts", index, "pii"),
+            then=f"the SQL gives {output}",
+        )
     wanted = {*mart.key, *([mart.partition_by] if mart.partition_by else [])}
     if wanted - set(output):
         yield ConfigError(

@@ -78,7 +78,8 @@ class History(Model):
 class Table(Model):
     """One silver table: where it comes from, its key, its contract.
 
-    ``snapshot`` says that deliveries are snapshots, whatever the feed.
+    ``snapshot`` says that deliveries are snapshots, whatever the feed. Nothing is deleted from
+    bronze; ``retention_days`` is how long its Delta log is kept, which replays as of a moment need.
     """
 
     table: Name
@@ -92,6 +93,7 @@ class Table(Model):
     on_new_column: Literal["add", "ignore", "refuse"] = "add"
     snapshot: Snapshot | None = None
     history: History | None = None
+    retention_days: int = Field(default=90, ge=90)
     suite: str | None = None
     feed: dict[str, Any] = Field(default_factory=dict)
 
@@ -112,7 +114,7 @@ class Table(Model):
     @cached_property
     def fingerprint(self) -> str:
         """Return the hash of what the declaration means: layout and description may change freely."""
-        return fingerprint(self.model_dump(mode="json", exclude={"description"}))
+        return fingerprint(self.model_dump(mode="json", exclude={"description", "retention_days"}))
 
 
 class Source(Model):
@@ -148,7 +150,7 @@ class Input(Model):
 
 
 class Mart(Model):
-    """One gold table made by SQL."""
+    """One gold table made by SQL; ``pii`` names personal columns that no input has under that name."""
 
     mart: Name
     description: str = ""
@@ -158,6 +160,7 @@ class Mart(Model):
     inputs: tuple[Input, ...] = Field(min_length=1)
     suite: str | None = None
     publish: bool = True
+    pii: tuple[Name, ...] = ()
 
 
 class Target(Model):
@@ -168,6 +171,7 @@ class Target(Model):
     bi_schema: str
     external_stage: str | None = None
     bi_role: str | None = None
+    cleared_role: str | None = None
 
 
 class Alerts(Model):

@@ -21,10 +21,10 @@ from ledgerlake.feeds.frames import literal, reading_session
 from ledgerlake.lake import history, native, quarantine, silver, snapshots, stage
 from ledgerlake.lake.commits import marked
 from ledgerlake.lake.tables import (
-    BRONZE_PROPERTIES,
     SILVER_PROPERTIES,
     Commit,
     bronze_fields,
+    bronze_properties,
     history_fields,
     silver_fields,
 )
@@ -81,7 +81,7 @@ class BatchLoader:
 
     def _prepare(self, table: Table) -> None:
         storage, paths = self._w.storage, self._w.paths
-        storage.create(paths.bronze(table.table), bronze_fields(table), BRONZE_PROPERTIES)
+        storage.create(paths.bronze(table.table), bronze_fields(table), bronze_properties(table))
         storage.create(paths.silver(table.table), silver_fields(table), SILVER_PROPERTIES)
         written = [paths.bronze(table.table), paths.silver(table.table)]
         if table.history:

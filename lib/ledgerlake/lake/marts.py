@@ -52,7 +52,7 @@ class Candidate:
 
 def mart_fingerprint(mart: Mart, sql: str) -> str:
     """Return what a mart means: when it changes, the mart is rebuilt whole."""
-    return fingerprint([mart.model_dump(mode="json", exclude={"suite", "description", "publish"}), sql])
+    return fingerprint([mart.model_dump(mode="json", exclude={"suite", "description", "publish", "pii"}), sql])
 
 
 class MartBuilder:

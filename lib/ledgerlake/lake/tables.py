@@ -28,7 +28,6 @@ SILVER_PROPERTIES = {
     "delta.deletedFileRetentionDuration": "interval 90 days",  # the replay window
     "delta.logRetentionDuration": "interval 90 days",
 }
-BRONZE_PROPERTIES = {"delta.appendOnly": "true", "delta.logRetentionDuration": "interval 90 days"}
 
 
 @dataclass(frozen=True)
@@ -175,6 +174,11 @@ def bronze_fields(table: Table) -> list[Field]:
     own = [_text(c.OP), Field(c.WINNER, PrimitiveType("boolean"))]
     carried = [Field(c.CARRIED, ArrayType(PrimitiveType("string"), contains_null=True))]
     return origin_fields() + own + [value_field(col) for col in table.columns] + carried
+
+
+def bronze_properties(table: Table) -> dict[str, str]:
+    """Return the properties of a bronze table: nothing is ever removed, and its log outlives the replay window."""
+    return {"delta.appendOnly": "true", "delta.logRetentionDuration": f"interval {table.retention_days} days"}
 
 
 def silver_fields(table: Table) -> list[Field]:

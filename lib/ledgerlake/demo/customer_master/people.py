@@ -25,14 +25,14 @@ PRICES = {"starter": 4900, "growth": 19900, "scale": 89900}  # US cents per mont
 class Scale:
     """How many customers there are, and of how many something odd is true."""
 
-    customers: int = 2_400
+    customers: int = 2_000
     other_names: int = 100  # Stripe writes the name in another way
     twins: int = 20  # in Salesforce without anything that leads to the product's account, until day 2
     wrong_emails: int = 20  # the product has the e-mail of another customer, until day 2
     upgrades: int = 120  # on day 2
     late: int = 20  # a change of day 1 that arrives on day 2
     lost_contacts: int = 10  # deleted in Salesforce on day 2
-    imported: int = 900  # spoilt by the bulk import of day 3
+    imported: int = 300  # spoilt by the bulk import of day 3
 
     @classmethod
     def small(cls) -> Scale:
