@@ -54,6 +54,27 @@ class PostgreSql(Format):
         return _exported("pg/bank.public.people", pile, number)
 
 
+class Truncated(PostgreSql):
+    """The same in a topic of one partition, whose table is truncated every forty changes."""
+
+    def play(self, acts: Acts) -> list[Sent]:
+        sent = []
+        for turn, record in enumerate(super().play(acts), 1):
+            sent.append(record)
+            if turn % 40 == 0:
+                commit, lsn = 40 * (turn // 4), 9
+                gone = Change((), Op.TRUNCATE, f"1 {commit:06d} {lsn:06d}", {})
+                sent.append(Sent(envelope("t", None, None, commit, lsn), (gone,)))
+        return sent
+
+    def files(self, pile: Sequence[Sent], number: int) -> dict[str, bytes]:
+        return {
+            f"pg/bank.public.people/bank.public.people+0+{number * 100_000:010d}.json": lines(
+                *(s.record for s in pile)
+            ).encode()
+        }
+
+
 class MySql(Format):
     """Whole rows, wrapped with their keys; deletes name no row but by the message key."""
 
@@ -141,6 +162,11 @@ def _rows(keys: dict[int, str], number: int, act: Act, turn: int) -> list[Sent]:
 def test_every_delivery_of_the_same_postgresql_changes_converges(houses: Callable[[str], House]) -> None:
     histories = drawn("put", "put", "set", "set", "drop", "move")
     assert_converges(houses, PostgreSql(), interleaved(histories, Random(1)))
+
+
+def test_every_delivery_of_changes_and_truncates_converges(houses: Callable[[str], House]) -> None:
+    histories = drawn("put", "put", "set", "drop", "move")[:120]
+    assert_converges(houses, Truncated(), interleaved(histories, Random(4)))
 
 
 def test_every_delivery_of_the_same_mysql_changes_converges(houses: Callable[[str], House]) -> None:

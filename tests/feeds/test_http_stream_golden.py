@@ -308,7 +308,11 @@ def test_a_landed_day_holds_each_record_as_it_was_received(tmp_path: Path) -> No
     first = gzip.decompress(house.workspace().objects.read(item.path)).splitlines()[0]
 
     received = GOLDEN.splitlines()[0].removeprefix(b"data: ")
-    assert first == b'{"day": "2024-11-27", "fetch": 1, "ordinal": 0, "record": ' + received + b"}"
+    volume = b"%d" % json.loads(first)["volume"]
+    head = (
+        b'{"day": "2024-11-27", "day_type": "weekday", "volume": ' + volume + b', "fetch": 1, "ordinal": 0, "record": '
+    )
+    assert first == head + received + b"}" and 5 <= int(volume) <= 7
 
 
 # Pure

@@ -82,3 +82,10 @@ def test_silver_rebuilt_from_bronze_knows_truncates(houses: Callable[[str], Hous
         house.deliver(*at(offset, *FILES[offset])).load()
 
     assert compare(house.workspace(), "people").equal
+
+
+def test_a_truncate_that_is_delivered_again_is_a_duplicate(house: House) -> None:
+    house.declare(SOURCES, WHOLE).deliver(*at(0, put("a", "Ann"), WIPE)).load()
+    [again] = house.deliver(*at(1, WIPE, put("b", "Bob"))).load()
+    assert counts(again) == {"read": 2, "applied": 1, "duplicate": 1}
+    assert house.bronze("people").where("_op = 'truncate'").count() == 1

@@ -92,6 +92,8 @@ MISTAKES = [
     Mistake("pipeline.yml", "key: [day]", "key: [date]", 9, "the SQL gives no column ['date']", "it gives ['day', 'amount']"),
     Mistake("pipeline.yml", "marts/daily.sql", "marts/dayly.sql", 0, "the SQL file does not exist", "create it"),
     Mistake("pipeline.yml", "publication:", "alerts: {webhook: 'https://chat.example.com/T0K3N'}\npublication:", 13, "webhook: Value error, must be a reference", ""),
+    Mistake("pipeline.yml", "publication:", "charts: [{mart: dayly, title: t, x: day, y: amount}]\npublication:", 13, "the chart shows 'dayly'", "choose one of ['daily']"),
+    Mistake("pipeline.yml", "publication:", "charts: [{mart: daily, title: t, x: day, y: sum}]\npublication:", 13, "daily has no column ['sum']", "it has ['amount', 'day']"),
     Mistake("marts/daily.sql", "sum(amount)", "sum(amont)", 2, "the SQL does not fit its inputs", "use declared columns only"),
     Mistake("marts/daily.sql", "FROM sales", "FROM sales JOIN shops USING (shop_id)", 3, "the SQL reads ['shops'], not declared as inputs", "add them under `inputs:`"),
     Mistake("marts/daily.sql", "GROUP BY day", "GROUP BY (day", 4, "the SQL cannot be parsed", ""),

@@ -61,9 +61,15 @@ def backfill_command(
     pipeline: Pipeline,
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="first date")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="last date, included")],
+    days_per_run: Annotated[
+        int, typer.Option(min=1, help="bring so many days with one run: a year in months takes minutes")
+    ] = 1,
     report: ReportFile = None,
 ) -> None:
-    """Run PIPELINE for a range of dates, oldest first; stops at the first day that cannot go on."""
+    """Run PIPELINE for a range of dates, oldest first; stops at the first run that cannot go on.
+
+    Repeat it to resume: what is finished is recognised and costs nothing.
+    """
     own: Context = context.obj
     if last < first:
         raise ConfigError("--to lies before --from", then="swap them")
@@ -77,7 +83,9 @@ def backfill_command(
     with open_warehouse(own.environment(), own.secrets, pipeline) as warehouse, shown_progress(own) as progress:
         publish = Publisher(warehouse, declared, own.clock)
         reports = list(
-            backfill(open_workspace, first.date(), last.date(), publish, lambda: Progress(progress.listener))
+            backfill(
+                open_workspace, first.date(), last.date(), publish, lambda: Progress(progress.listener), days_per_run
+            )
         )
     finish(own, list(zip(reports, opened, strict=True)), report)
 

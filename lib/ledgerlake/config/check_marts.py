@@ -10,6 +10,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
+from ledgerlake.config.check_charts import check_charts
 from ledgerlake.config.master_tables import master_tables
 from ledgerlake.config.models import Mart, Pipeline, Table
 from ledgerlake.config.source_map import Document
@@ -28,7 +29,7 @@ def mart_graph(pipeline: Pipeline) -> dict[str, set[str]]:
 
 
 def check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:
-    """Yield what is wrong with the marts, in the order of their dependencies, until one is wrong."""
+    """Yield what is wrong with the marts, in the order of their dependencies, until one is wrong; then with charts."""
     schema = _input_schema(pipeline)
     by_name = {m.mart: (n, m) for n, m in enumerate(pipeline.spec.marts)}
     for name in TopologicalSorter(mart_graph(pipeline)).static_order():
@@ -37,6 +38,7 @@ def check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]
         yield from findings
         if findings:
             return  # marts built on this one would only repeat the finding
+    yield from check_charts(pipeline, schema, document)
 
 
 def _input_schema(pipeline: Pipeline) -> dict[str, dict[str, str]]:

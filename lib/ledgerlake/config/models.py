@@ -163,6 +163,16 @@ class Mart(Model):
     pii: tuple[Name, ...] = ()
 
 
+class Chart(Model):
+    """A picture of a published mart in the run report: ``y`` over ``x``, coloured ``by`` a column of few values."""
+
+    mart: Name
+    title: str
+    x: Name
+    y: Name
+    by: Name | None = None
+
+
 class Target(Model):
     """Where the marts are served in Snowflake."""
 
@@ -190,13 +200,18 @@ class Alerts(Model):
 
 
 class PipelineFile(Model):
-    """The contents of ``conf/pipelines/<name>/pipeline.yml``."""
+    """The contents of ``conf/pipelines/<name>/pipeline.yml``.
+
+    ``gate`` is what the decision over all suites is called in messages.
+    """
 
     pipeline: Name
     description: str = ""
     sources: dict[Name, Source]
     masters: tuple[Master, ...] = ()
     marts: tuple[Mart, ...] = ()
+    gate: Name | None = None
+    charts: tuple[Chart, ...] = ()
     publication: Target
     alerts: Alerts = Alerts()
 

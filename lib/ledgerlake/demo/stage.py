@@ -16,6 +16,7 @@ from rich.table import Table as Grid
 
 from ledgerlake.config.environment import Environment
 from ledgerlake.config.load import load_environment, load_pipeline
+from ledgerlake.config.models import Pipeline
 from ledgerlake.errors import ConfigError, TerminalError, Where
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.progress import Progress
@@ -70,13 +71,15 @@ class Stage:
     console: Console
     secrets: Secrets
     warehouse: Warehouse
+    declared: Callable[[Pipeline], Pipeline] = lambda pipeline: pipeline
+    """What somebody changed in the declarations since; the story says so where it does."""
     seconds: float = 0.0
     reports: list[Path] = field(default_factory=list)
 
     def workspace(self) -> Workspace:
         """Open the pipeline as a new process would."""
         pipeline = load_pipeline(self.project / "conf", self.project / "dq_suites", self.pipeline)
-        return Workspace(pipeline, self.environment, self.secrets, SystemClock())
+        return Workspace(self.declared(pipeline), self.environment, self.secrets, SystemClock())
 
     def say(self, title: str, what: str) -> None:
         """Begin a chapter."""
@@ -87,12 +90,12 @@ class Stage:
         """Say something within a chapter."""
         self.console.print(f"  {text}", soft_wrap=True)
 
-    def run(self, day: date, expected: str) -> RunReport:
-        """Run the pipeline for a day; raise TerminalError where it does not end as ``expected``."""
+    def run(self, day: date, expected: str, first: date | None = None) -> RunReport:
+        """Run the pipeline for a day (or from ``first`` to it); raise TerminalError where it does not end as ``expected``."""
         workspace = self.workspace()
         publish = Publisher(self.warehouse, workspace.pipeline.spec.publication, workspace.clock)
         started = time.monotonic()
-        report = run(workspace, day, publish, Progress(self._listener()))
+        report = run(workspace, day, publish, Progress(self._listener()), first)
         took = time.monotonic() - started
         self.seconds += took
         name = f"{self.pipeline}-{day.isoformat()}-{report.status}-{report.run_id[-6:]}.html"

@@ -50,7 +50,8 @@ class Options(BaseModel):
 class Extraction:
     """What an extraction may use: the world is passed in, nothing is looked up.
 
-    ``known_keys`` gives the keys of a table's visible rows, None before its first load: for
+    ``logical_date`` is the day to bring the source up to; ``first_day`` lies before it where a
+    backfill brings several days with one run. ``known_keys`` gives the keys of a table's visible rows, None before its first load: for
     feeds that find deletes by comparison.
     """
 
@@ -64,6 +65,7 @@ class Extraction:
     clock: Clock
     run_id: str
     logical_date: date
+    first_day: date
     window_end: datetime
     logs: Mapping[str, ManifestLog]
     open_source: Callable[[str], ObjectStore]

@@ -88,8 +88,10 @@ def published_version(workspace: Workspace, mart: str, publication_id: str | Non
     return record.marts[mart]
 
 
-def read_published(workspace: Workspace, mart: str, publication_id: str | None = None) -> pa.Table:
-    """Return the mart's rows in a publication (default: the one served now), without Spark.
+def read_published(workspace: Workspace, mart: str, publication_id: str | None = None, columns: str = "*") -> pa.Table:
+    """Return the mart's rows (or only some ``columns``, as SQL) in a publication, without Spark.
+
+    The default is the publication that is served now.
 
     Raises NotFoundError where nothing is published, or retention removed that version.
     """
@@ -98,7 +100,7 @@ def read_published(workspace: Workspace, mart: str, publication_id: str | None =
     if publication_id is not None:
         _check_retained(workspace, mart, version)
     try:
-        table = workspace.storage.rows(uri, version=version)
+        table = workspace.storage.rows(uri, version=version, columns=columns)
     except FileNotFoundError as error:  # its log is kept for longer than its files
         raise _gone(mart, version) from error
     if table is None:

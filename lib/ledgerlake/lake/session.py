@@ -38,11 +38,12 @@ _LOCAL = {
     "spark.driver.bindAddress": "127.0.0.1",
 }
 _JVM = (
-    "-XX:TieredStopAtLevel=1",  # days of thousands of changes end before better code would pay
-    "-XX:ReservedCodeCacheSize=256m",  # the level's own default is too small and is swept for ever
+    "-XX:ReservedCodeCacheSize=256m",  # the quick level's own default is too small and is swept for ever
+    "-XX:-DontCompileHugeMethods",  # Spark's generated readers are huge, and would be interpreted for ever
     "-XX:+UseParallelGC",
     "-Duser.timezone=UTC",
 )
+_COMPILED = {"quick": ("-XX:TieredStopAtLevel=1",), "full": ()}
 
 
 def start_spark(environment: Environment, secrets: Secrets, app_name: str) -> SparkSession:
@@ -73,7 +74,7 @@ def _local_settings(environment: Environment) -> dict[str, str]:
     tools = tools_folder()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     quiet = Path(__file__).with_name("log4j2.properties")
-    options = (*_JVM, f"-Dlog4j2.configurationFile=file:{quiet}")
+    options = (*_JVM, *_COMPILED[environment.spark.compilation], f"-Dlog4j2.configurationFile=file:{quiet}")
     on_s3 = environment.lake.startswith("s3")
     os.environ.update(
         launch_environment(tools, driver_memory=environment.spark.driver_memory, java_options=options, s3=on_s3)

@@ -108,8 +108,11 @@ def measures(table: Table) -> list[str]:
 def against_bronze(labelled: DataFrame, earlier: DataFrame, table: Table) -> DataFrame:
     """Compare with earlier changes of overlapping position: equal ones are duplicates, others clash."""
     keys = [*table.key, c.POSITION]
-    seen = earlier.selectExpr(*(f"`{k}`" for k in keys), "_change_id AS _seen").dropDuplicates(keys)
-    joined = labelled.join(seen, keys, "left")
+    seen = earlier.selectExpr(*(f"`{k}` AS `_seen_{k}`" for k in keys), "_change_id AS _seen").dropDuplicates(
+        [f"_seen_{k}" for k in keys]
+    )
+    same = [labelled[k].eqNullSafe(seen[f"_seen_{k}"]) for k in keys]  # a truncate has no key
+    joined = labelled.join(seen, same, "left").drop(*(f"_seen_{k}" for k in keys))
     reason = literal("position: contradicts a change loaded before")
     clash = f"{OK} AND _seen IS NOT NULL AND _seen <> _change_id"
     marked = joined.selectExpr(

@@ -1,4 +1,4 @@
-"""Backfills: a range of logical dates, one run each, oldest first; finished days cost nothing."""
+"""Backfills: a range of logical dates, oldest first, one run for each or for some together; finished ones cost nothing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,22 @@ def days_between(first: date, last: date) -> list[date]:
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
+def spans(first: date, last: date, days: int) -> list[tuple[date, date]]:
+    """Return (first, last) of each run of a backfill, at most ``days`` days each; the same for the same range."""
+    starts = days_between(first, last)[::days]
+    return [(start, min(start + timedelta(days=days - 1), last)) for start in starts]
+
+
 def backfill(
-    open_workspace: Callable[[], Workspace], first: date, last: date, publish: Publish, progress: Callable[[], Progress]
-) -> Iterator[RunReport]:
-    """Yield each day's report; stops after the first day that failed or was blocked.
+    open_workspace: Callable[[], Workspace], first: date, last: date, publish: Publish, progress: Callable[[], Progress],
+    days_per_run: int = 1,
+) -> Iterator[RunReport]:  # fmt: skip
+    """Yield each run's report; stops after the first that failed or was blocked.
 
     A repeated backfill recognises finished days from control tables and goes on where it stopped.
     """
-    for day in days_between(first, last):
-        report = run(open_workspace(), day, publish, progress())
+    for start, end in spans(first, last, days_per_run):
+        report = run(open_workspace(), end, publish, progress(), start)
         yield report
         if report.error is not None:
             return

@@ -25,8 +25,10 @@ def window_end(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
-def request_for(workspace: Workspace, source_name: str, run_id: str, day: date) -> Extraction:
-    """Return what a feed may use to extract one source for one logical date."""
+def request_for(
+    workspace: Workspace, source_name: str, run_id: str, day: date, first: date | None = None
+) -> Extraction:
+    """Return what a feed may use to extract one source for one logical date, or for all from ``first`` to it."""
     pipeline = workspace.pipeline
     return Extraction(
         pipeline=pipeline.name,
@@ -39,6 +41,7 @@ def request_for(workspace: Workspace, source_name: str, run_id: str, day: date) 
         clock=workspace.clock,
         run_id=run_id,
         logical_date=day,
+        first_day=first or day,
         window_end=window_end(day),
         logs=workspace.logs,
         open_source=workspace.open_location,
@@ -64,19 +67,21 @@ class Failure:
     error: LedgerlakeError
 
 
-def pending(workspace: Workspace, day: date) -> dict[str, int]:
+def pending(workspace: Workspace, day: date, first: date | None = None) -> dict[str, int]:
     """Return table → number of objects (or pulls) that an extraction would land now."""
     found: dict[str, int] = {}
     for name, source in workspace.pipeline.spec.sources.items():
-        found |= FEEDS[source.feed].pending(request_for(workspace, name, "plan", day))
+        found |= FEEDS[source.feed].pending(request_for(workspace, name, "plan", day, first))
     return found
 
 
-def extract(workspace: Workspace, run_id: str, day: date, progress: Progress) -> list[Failure]:
-    """Land everything new for ``day``; a table of files that stops does not stop its neighbours."""
+def extract(
+    workspace: Workspace, run_id: str, day: date, progress: Progress, first: date | None = None
+) -> list[Failure]:
+    """Land everything new for ``day`` (or from ``first`` to it); a table of files that stops does not stop its neighbours."""
     failures = []
     for name in workspace.pipeline.spec.sources:
-        request = request_for(workspace, name, run_id, day)
+        request = request_for(workspace, name, run_id, day, first)
         feed = FEEDS[request.source.feed]
         try:
             todo = {t for t, n in feed.pending(request).items() if n}

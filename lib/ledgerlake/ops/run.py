@@ -44,8 +44,13 @@ class RunReport:
     error: LedgerlakeError | None = None
 
 
-def run(workspace: Workspace, day: date, publish: Publish, progress: Progress | None = None) -> RunReport:
+def run(
+    workspace: Workspace, day: date, publish: Publish, progress: Progress | None = None, first: date | None = None
+) -> RunReport:
     """Run the workspace's pipeline for ``day`` and return the report; the record is kept in control.
+
+    With ``first`` the run stands for every day from there to ``day``: they are extracted, loaded
+    and published together.
 
     Errors of the product's own tree end up in the report (and its ``error``); others pass.
     """
@@ -57,11 +62,11 @@ def run(workspace: Workspace, day: date, publish: Publish, progress: Progress | 
     )
     try:
         with storage_errors():
-            if nothing_to_do(workspace, day):
+            if nothing_to_do(workspace, day, first):
                 report.status, report.message = "unchanged", "nothing changed since this day was finished"
                 report.publication_id = _last_id(workspace)
             else:
-                _with_leases(workspace, day, publish, progress, report)
+                _with_leases(workspace, day, publish, progress, report, first)
     except LedgerlakeError as error:
         _stop(report, error)
     except Exception as error:
@@ -83,21 +88,25 @@ def _stop(report: RunReport, error: LedgerlakeError) -> None:
     report.error, report.message = error, str(error)
 
 
-def _with_leases(workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport) -> None:
+def _with_leases(
+    workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport, first: date | None
+) -> None:
     with ExitStack() as held:
         owner = process_owner()
         for table in workspace.pipeline.tables:
             held.enter_context(workspace.leases.hold(f"{workspace.pipeline.name}.{table}", owner))
-        _run_stages(workspace, day, publish, progress, report)
+        _run_stages(workspace, day, publish, progress, report, first)
 
 
-def _run_stages(workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport) -> None:
+def _run_stages(
+    workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport, first: date | None
+) -> None:
     loaded = partial(is_loaded, workspace)
     report.failures += confirm(workspace, report.run_id, day, loaded)  # a killed run may not have
     loader = Loader(workspace, report.run_id, report.started_at, day, progress)
     report.batches = loader.records
     loader.load_all()  # first what a killed run landed: feeds that compare keys ask silver; failures show again below
-    report.failures += extract(workspace, report.run_id, day, progress)
+    report.failures += extract(workspace, report.run_id, day, progress, first)
     report.failures += loader.load_all()
     report.failures += confirm(workspace, report.run_id, day, loaded)
     report.failures += loader.release_all()
@@ -119,10 +128,10 @@ def _stopped(failures: list[Failure]) -> LedgerlakeError:
     return kind(f"{len(failures)} tables stopped: {others}", where=first.where, then=first.then)
 
 
-def nothing_to_do(workspace: Workspace, day: date) -> bool:
+def nothing_to_do(workspace: Workspace, day: date, first: date | None = None) -> bool:
     """Say whether the day is finished and nothing new arrived: no data file is opened for this."""
     try:
-        if any(pending(workspace, day).values()):
+        if any(pending(workspace, day, first).values()):
             return False
     except LedgerlakeError:
         return False  # the extraction will meet it again, stop that source and go on with the others

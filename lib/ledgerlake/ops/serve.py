@@ -68,7 +68,8 @@ class Server:
         judged = [t.table for t in self._w.pipeline.tables.values() if t.suite]
         self._each(marts | {f"gate {t}": set() for t in judged}, partial(self._build_or_judge, builder))
         if self.verdict.blocked:
-            message = "\n".join(self.verdict.blocked)
+            gate = self._w.pipeline.spec.gate
+            message = "\n".join([*([f"the gate {gate} is closed"] if gate else []), *self.verdict.blocked])
             self._record("blocked", builder, message)
             raise GateBlocked(
                 message,

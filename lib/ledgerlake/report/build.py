@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from ledgerlake.config.models import Chart
 from ledgerlake.report.facts import Record, RunFacts
 from ledgerlake.report.figures import count, duration, moment, plural
 from ledgerlake.report.gates import blocking_reasons, gate_sections
 from ledgerlake.report.loading import batch_rows, counts_of, fates, quarantine_rows, total
-from ledgerlake.report.page import Alert, Page, Reason, RunMark, StepRow, Tile, Tone
+from ledgerlake.report.page import Alert, Page, Reason, RunMark, Series, StepRow, Tile, Tone
 from ledgerlake.report.serving import publication_section, reconciliation, still_served
 
 
@@ -29,9 +32,21 @@ def build_page(facts: RunFacts) -> Page:
         quarantine=quarantine_rows(facts.quarantine, report.run_id),
         publication=publication_section(facts.publication, facts.served),
         reconciliation=reconciliation(facts.books, facts.served),
+        charts=tuple(_series(chart, rows) for chart, rows in facts.charts),
         batches=batch_rows(facts.batches),
         steps=tuple(StepRow(s.stage, s.subject, s.seconds, s.result) for s in report.steps),
     )
+
+
+POINTS_SHOWN = 120
+
+
+def _series(chart: Chart, rows: tuple[Record, ...]) -> Series:
+    """Return a chart's latest points; rows without a value are left out."""
+    points = sorted(
+        (r["x"], Decimal(str(r["y"])), r["by"] or "") for r in rows if r["x"] is not None and r["y"] is not None
+    )
+    return Series(chart.title, chart.mart, tuple(points[-POINTS_SHOWN:]))
 
 
 def _header(facts: RunFacts) -> tuple[tuple[str, str], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ledgerlake.report import load_sections as load
 from ledgerlake.report import sections as head
+from ledgerlake.report import series
 from ledgerlake.report import serve_sections as serve
 from ledgerlake.report.markup import Markup, join, tag
 from ledgerlake.report.page import Page
@@ -35,6 +36,7 @@ def _body(page: Page) -> Markup:
         head.tiles(page.tiles),
         head.recent_runs(page.runs),
         serve.reconciliation(page.reconciliation),
+        series.charts(page.charts),
         load.fates(page.fates),
         serve.gates(page.gates),
         load.quarantine(page.quarantine),

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import ledgerlake
+from ledgerlake.config.models import Chart
 from ledgerlake.lake import readers
 from ledgerlake.lake.readers import PublicationRecord
 from ledgerlake.lake.workspace import Workspace
@@ -45,6 +46,7 @@ class RunFacts:
     publication: PublicationRecord | None = None
     served: PublicationRecord | None = None
     books: tuple[Record, ...] = ()
+    charts: tuple[tuple[Chart, tuple[Record, ...]], ...] = ()
 
 
 def collect(report: RunReport, workspace: Workspace) -> RunFacts:
@@ -65,6 +67,7 @@ def collect(report: RunReport, workspace: Workspace) -> RunFacts:
         publication=own[-1] if own else None,
         served=readers.served(workspace),
         books=_books(workspace),
+        charts=_charts(workspace),
     )
 
 
@@ -80,6 +83,18 @@ def _of_run(report: RunReport, workspace: Workspace, name: str) -> tuple[Record,
 def _without_values(row: Record) -> Record:
     kept = ("table", "state", "reasons", "quarantined_at", "run_id")
     return {name: row[name] for name in kept}
+
+
+def _charts(workspace: Workspace) -> tuple[tuple[Chart, tuple[Record, ...]], ...]:
+    """Return the declared charts of what is served, each with the rows it shows (``x``, ``y``, ``by``)."""
+    served = readers.served(workspace)
+    shown = [k for k in workspace.pipeline.spec.charts if served is not None and k.mart in served.marts]
+    return tuple((k, tuple(readers.read_published(workspace, k.mart, columns=_shown(k)).to_pylist())) for k in shown)
+
+
+def _shown(chart: Chart) -> str:
+    group = f'CAST("{chart.by}" AS string)' if chart.by else "''"
+    return f'CAST("{chart.x}" AS string) AS x, CAST("{chart.y}" AS double) AS y, {group} AS "by"'
 
 
 def _books(workspace: Workspace) -> tuple[Record, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ledgerlake.report.charts import FATES, duration_bar, fate_bar
 from ledgerlake.report.figures import NONE, count, duration
 from ledgerlake.report.markup import EMPTY, Column, Markup, join, table, tag
@@ -12,9 +14,14 @@ _COUNTS = [Column(name.capitalize(), "number") for name in ("read", *FATES, "hel
 
 
 def legend(*names: str) -> Markup:
-    """Return what the colours mean."""
+    """Return what the colours mean; each is called as its class."""
+    return legend_of([(n, n) for n in names])
+
+
+def legend_of(pairs: Sequence[tuple[str, str]]) -> Markup:
+    """Return what the colours mean, as (class, name)."""
     swatch = '<svg viewBox="0 0 10 10" aria-hidden="true"><rect class="{}" width="10" height="10" rx="2"/></svg>'
-    return tag("ul", *(tag("li", Markup(swatch.format(n)), n) for n in names), class_="legend")
+    return tag("ul", *(tag("li", Markup(swatch.format(tone)), name) for tone, name in pairs), class_="legend")
 
 
 def fates(found: tuple[Fates, ...]) -> Markup:

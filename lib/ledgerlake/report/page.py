@@ -194,6 +194,15 @@ class Reconciliation:
 
 
 @dataclass(frozen=True)
+class Series:
+    """One declared chart: points (x, y, group) in the order of x."""
+
+    title: str
+    mart: str
+    points: tuple[tuple[str, Decimal, str], ...]
+
+
+@dataclass(frozen=True)
 class Page:
     """A whole run report."""
 
@@ -212,5 +221,6 @@ class Page:
     quarantine: tuple[QuarantineRow, ...]
     publication: PublicationSection | None
     reconciliation: Reconciliation | None
+    charts: tuple[Series, ...]
     batches: tuple[BatchRow, ...]
     steps: tuple[StepRow, ...]

@@ -93,6 +93,8 @@ svg.bar { display: block; width: 100%; height: 12px; border-radius: 2px; backgro
 svg.books { display: block; width: 100%; }
 .multiples { display: grid; grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); gap: 18px 26px;
   margin: 14px 0 6px; }
+.wide { display: grid; grid-template-columns: repeat(auto-fill, minmax(420px, 1fr)); gap: 18px 26px; margin: 14px 0 6px; }
+.wide figure { margin: 0; }
 .multiples figure { margin: 0; max-width: 320px; }
 figcaption { font-size: 0.87rem; display: flex; justify-content: space-between; }
 .applied { fill: var(--applied); }

@@ -17,19 +17,25 @@ from threading import Lock
 from typing import Any, ClassVar, Literal
 
 from ledgerlake.demo.bnpl.simtom_records import transactions
+from ledgerlake.demo.bnpl.tampering import TAMPERINGS
 from ledgerlake.demo.serving import serving
 
 PATH = "/stream/bnpl"
 RECORDS_PER_CHUNK = 200
+Tampering = Literal["inflated", "spoiled"]
 FaultKind = Literal[429, 500, 503, "cut", "short", "error"]
 
 
 @dataclass
 class SimtomServer:
-    """The service; ``requests`` are the bodies that came, ``changed_seed`` makes it tell other days than before."""
+    """The service; ``requests`` are the bodies that came, ``changed_seed`` makes it tell other days than before.
+
+    ``tampered`` names days whose first answer is wrong: ``inflated`` amounts, or some ``spoiled`` records.
+    """
 
     requests: list[dict[str, Any]] = field(default_factory=list)
     changed_seed: int = 0
+    tampered: dict[date, Tampering] = field(default_factory=dict)
     _faults: list[FaultKind] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
     _http: ThreadingHTTPServer | None = None
@@ -53,6 +59,12 @@ class SimtomServer:
         """Return how this request is to fail, or None where it succeeds."""
         with self._lock:
             return self._faults.pop(0) if self._faults else None
+
+    def answer(self, body: dict[str, Any]) -> Iterator[str]:
+        """Yield what this service answers; raise ``ValueError`` or ``KeyError`` for a bad request."""
+        records = answered(body, self.changed_seed)
+        how = self.tampered.get(date.fromisoformat(body["start_date"])) if "start_date" in body else None
+        return (TAMPERINGS[how](n, r) for n, r in enumerate(records)) if how else records
 
     @contextmanager
     def running(self, port: int = 0) -> Iterator[SimtomServer]:
@@ -84,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             body = json.loads(text)
             self.service.requests.append(body)
-            records = answered(body, self.service.changed_seed)
+            records = self.service.answer(body)
         except (ValueError, KeyError, TypeError):
             return self._refuse(422)
         if self.path != PATH:

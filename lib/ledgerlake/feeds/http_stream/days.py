@@ -25,10 +25,12 @@ KeyOf = Callable[[str], tuple[str, ...] | None]
 
 @dataclass(frozen=True, order=True)
 class Asked:
-    """One day to ask for, and which time this is, from 1."""
+    """One day to ask for, and which time this is, from 1; then what is asked: the type of day and its volume."""
 
     day: date
     fetch: int
+    day_type: str = ""
+    volume: int = 0
 
     @property
     def name(self) -> str:
@@ -160,7 +162,8 @@ def as_lines(asked: Asked, records: Sequence[str], before: Sequence[str], key_of
 
 
 def _line(asked: Asked, ordinal: int, text: str, mark: str = "") -> str:
-    head = f'{{"day": "{asked.day.isoformat()}", "fetch": {asked.fetch}, "ordinal": {ordinal}{mark}'
+    day = f'"day": "{asked.day.isoformat()}", "day_type": "{asked.day_type}", "volume": {asked.volume}'
+    head = f'{{{day}, "fetch": {asked.fetch}, "ordinal": {ordinal}{mark}'
     if _parsed(text) is None:
         return f'{head}, "malformed": {json.dumps(text)}}}\n'
     return f'{head}, "record": {text}}}\n'

@@ -1,11 +1,12 @@
 """A service that answers one request a day with a stream of server-sent events.
 
 A day is the unit: it is landed whole or not at all, as gzipped JSON lines
-``{"day", "fetch", "ordinal", "record"}`` in which ``record`` is the text that was received.
+``{"day", "day_type", "volume", "fetch", "ordinal", "record"}`` in which ``record`` is the text that was received.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,7 +34,7 @@ from ledgerlake.ports.objects import content_hash
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-OWN_SOURCES = {"$day": "day", "$ordinal": "ordinal"}
+OWN_SOURCES = {"$day": "day", "$day_type": "day_type", "$volume": "volume", "$ordinal": "ordinal"}
 """What a column's ``source`` may name beside the record's fields."""
 _BODIES: dict[str, dict[str, Any]] = {
     "max_records": {
@@ -122,7 +123,7 @@ class HttpStreamFeed(Feed):
         """Parse each line once; what was no JSON object is a problem."""
         table, own = reading.table, HttpStreamTable(**reading.table.feed)
         fields = [c for c in table.columns if c.source_name not in OWN_SOURCES]
-        paths = ["day", "fetch", "ordinal", "gone", "malformed", *(f"record.{c.source_name}" for c in fields)]
+        paths = [*OWN_SOURCES.values(), "fetch", "gone", "malformed", *(f"record.{c.source_name}" for c in fields)]
         paths += [f"record.{own.day_field}"] if own.day_field else []
         parsed = json_records(
             lines_of(spark, reading.lake_uri, [i.path for i in reading.objects]), list(dict.fromkeys(paths))
@@ -142,7 +143,7 @@ class HttpStreamFeed(Feed):
 def _asked(request: Extraction, table: Table) -> list[Asked]:
     options, own = HttpStreamSource(**request.source.options), HttpStreamTable(**table.feed)
     landed = landed_days(request.logs[table.table])
-    return days_to_ask(landed, options.from_day or request.logical_date, request.logical_date, own.resync)
+    return days_to_ask(landed, options.from_day or request.first_day, request.logical_date, own.resync)
 
 
 def _extract_table(request: Extraction, table: Table) -> Manifest | None:
@@ -164,6 +165,7 @@ def _extract_table(request: Extraction, table: Table) -> Manifest | None:
 def _land(request: Extraction, table: Table, service: Service, asked: Asked) -> LandedObject:
     options = HttpStreamSource(**request.source.options)
     volume = options.volume.of(asked.day, options.seed)
+    asked = replace(asked, day_type=options.volume.kind_of(asked.day), volume=volume)
     given = {"day": asked.day.isoformat(), "volume": volume, "rate": options.rate_per_second, "seed": options.seed}
     records = service.day(_filled(_BODIES[options.api] | options.body, given), volume)
     before = previous_lines(request.lake, request.logs[table.table], asked)

@@ -1,0 +1,26 @@
+SELECT
+  concat(CAST(day AS STRING), '/', transaction_id) AS transaction_key,
+  day AS transaction_date,
+  transaction_id,
+  day_type,
+  asked_volume,
+  occurred_at,
+  hour(occurred_at) AS hour_of_day,
+  hour(occurred_at) < 6 AS is_night,
+  customer_id, product_id, device_id, payment_method_id,
+  currency, amount, first_payment_amount, installment_count, payment_frequency,
+  payment_provider, payment_credit_limit, status,
+  CAST(risk_score AS DECIMAL(9,6)) AS risk_score,
+  risk_level, risk_scenario,
+  -- Told only for purchases that stretch a credit; for the others it follows from amount and limit.
+  CAST(coalesce(credit_utilization, try_divide(amount, payment_credit_limit)) AS DECIMAL(12,6)) AS credit_utilization,
+  coalesce(purchase_context, 'unknown') AS purchase_context,
+  checkout_speed, time_on_site_seconds, price_comparison_time, cart_abandonment_count,
+  will_default, days_to_first_missed_payment,
+  CASE WHEN will_default THEN date_add(day, days_to_first_missed_payment) END AS default_known_on,
+  customer_age_bracket, customer_tenure_days, customer_income_bracket, customer_credit_score_range,
+  customer_verification_level, customer_address_stability, customer_state,
+  product_category, product_subcategory, product_brand, product_bnpl_eligible, product_risk_category,
+  device_type, device_os, device_is_trusted,
+  _batch_id AS batch_id
+FROM raw_transactions

@@ -1,0 +1,110 @@
+"""Plays some weeks of a pay-later shop: history, a holiday, a day of bad records, a day that is refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+from ledgerlake.config.models import Pipeline, Table
+from ledgerlake.demo.bnpl.simtom_server import SimtomServer
+from ledgerlake.demo.stage import Demo, Setting, Stage
+from ledgerlake.ops.load import open_quarantine
+from ledgerlake.ports.secrets import ReferencedSecrets
+
+HISTORY_ENDS, THANKSGIVING, FRIDAY, SATURDAY = (date(2024, 11, n) for n in (27, 28, 29, 30))
+HISTORY_STARTS, SMALL_STARTS = date(2024, 9, 26), date(2024, 11, 18)
+BI = "FINANCE.BNPL_BI"
+
+
+@dataclass
+class Sources:
+    """The simulated service, and since when its history is loaded."""
+
+    simtom: SimtomServer
+    first: date
+
+    @property
+    def secrets(self) -> ReferencedSecrets:
+        """Return the references of ``conf/environments/local.yml``, resolved to this service."""
+        return ReferencedSecrets({"SIMTOM_BASE_URL": self.simtom.url})
+
+
+@contextmanager
+def running(setting: Setting) -> Iterator[Sources]:
+    """Run the service; the small demo has ten days of history instead of nine weeks."""
+    simtom = SimtomServer(tampered={FRIDAY: "spoiled", SATURDAY: "inflated"})
+    with simtom.running():
+        yield Sources(simtom, SMALL_STARTS if setting.small else HISTORY_STARTS)
+
+
+def play(stage: Stage, sources: Sources) -> None:
+    """Tell the whole story; raise TerminalError where a chapter does not end as it must."""
+    simtom = sources.simtom
+    stage.say("History", f"backfill of {sources.first} to {HISTORY_ENDS} with one run")
+    stage.run(HISTORY_ENDS, "published", first=sources.first)
+    stage.say("Thanksgiving", "a holiday asks for more; the stream breaks off once, and is asked again")
+    simtom.fail_next("cut")
+    stage.run(THANKSGIVING, "published")
+    stage.expect(
+        len([r for r in simtom.requests if r["start_date"] == str(THANKSGIVING)]) == 2, "a cut stream is a day"
+    )
+    stage.say("Thanksgiving again", "the same command a second time")
+    stage.run(THANKSGIVING, "unchanged")
+    stage.say("Friday", "some records are malformed: they are quarantined, the others are published")
+    report = stage.run(FRIDAY, "published")
+    refused = sum(b["quarantined"] for b in report.batches)
+    stage.expect(refused > 0, "malformed records passed")
+    _quarantine(stage)
+    stage.say("Saturday", "half of the amounts arrive in another unit: the day is refused")
+    stage.run(SATURDAY, "blocked")
+    _serving(stage, "What Snowflake serves while Saturday is blocked", SATURDAY)
+    stage.say("Saturday, asked again", f"the service is mended; the table declares `resync: {{{SATURDAY}: 1}}`")
+    del simtom.tampered[SATURDAY]
+    stage.declared = asked_again
+    stage.run(SATURDAY, "published")
+    _answers(stage)
+
+
+def asked_again(pipeline: Pipeline) -> Pipeline:
+    """Return the pipeline as its owner changes it: Saturday is to be asked for once more."""
+    table = pipeline.tables["raw_transactions"]
+    changed = table.model_dump() | {"feed": {**table.feed, "resync": {SATURDAY: 1}}}
+    return pipeline.model_copy(update={"tables": {table.table: Table.model_validate(changed)}})
+
+
+def _quarantine(stage: Stage) -> None:
+    reasons = Counter(reason for row in open_quarantine(stage.workspace()) for reason in row["reasons"])
+    stage.note("[bold]ledgerlake quarantine list[/]")
+    for reason, rows in sorted(reasons.items()):
+        stage.console.print(f"    {rows:>3} × {reason}", markup=False)
+
+
+def _serving(stage: Stage, title: str, refused: date) -> None:
+    rows = stage.ask(
+        title,
+        f"SELECT transaction_date, day_type, transactions, mean_amount, amount_drift FROM {BI}.RPT_DAILY_QUALITY"
+        " WHERE transaction_date >= '2024-11-26' ORDER BY transaction_date",
+    )
+    stage.expect(refused not in [r[0] for r in rows], "a refused day is served")
+
+
+def _answers(stage: Stage) -> None:
+    stage.say("Answers", "from the published marts")
+    stage.ask(
+        "Volumes by type of day",
+        f"SELECT day_type, count(*) AS days, min(transactions) AS least, max(transactions) AS most FROM {BI}.RPT_DAILY_QUALITY GROUP BY day_type ORDER BY day_type",
+    )
+    stage.ask(
+        "The training set: days whose outcome is known, split by customer",
+        f"SELECT split, count(*) AS transactions, count(DISTINCT customer_id) AS customers, sum(CASE WHEN label THEN 1 ELSE 0 END) AS defaults FROM {BI}.MART_BNPL_ML_TRAINING_SET GROUP BY split ORDER BY split",
+    )
+    doubled = stage.query(
+        f"SELECT customer_id FROM {BI}.MART_BNPL_ML_TRAINING_SET GROUP BY customer_id HAVING count(DISTINCT split) > 1"
+    )
+    stage.expect(not doubled, "a customer stands on two sides of the split")
+
+
+DEMO = Demo("bnpl", "pay-later transactions from a streaming service to risk features", running, play)

@@ -1,0 +1,100 @@
+"""The demo of bnpl as its user sees it: a service that breaks off, sends bad records, lies, and is asked again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import pytest
+from end_to_end.project import Project, new_project
+from ledgerlake.config.load import load_environment, load_pipeline
+from ledgerlake.lake import readers
+from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ports.clock import SystemClock
+from ledgerlake.ports.secrets import ReferencedSecrets
+
+Played = tuple[Project, dict[str, str]]
+SQL = "SELECT {} FROM FINANCE.BNPL_BI.{}"
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """The small demo, played once: its project and what it printed, by chapter."""
+    project = new_project(tmp_path_factory.mktemp("bnpl"))
+    printed = project.command("demo", "bnpl", "--small").stdout
+    parts = re.split(r"^▍", printed, flags=re.M)[1:]
+    return project, {part.split(" · ")[0].strip(): part for part in parts}
+
+
+@pytest.fixture(scope="module")
+def workspace(played: Played) -> Workspace:
+    folder = played[0].folder
+    environment = load_environment(folder / "conf", "local")
+    absolute = environment.model_copy(update={"lake": str(folder / ".local/lake")})
+    pipeline = load_pipeline(folder / "conf", folder / "dq_suites", "bnpl")
+    return Workspace(pipeline, absolute, ReferencedSecrets({}), SystemClock())
+
+
+def published(workspace: Workspace, mart: str) -> dict[object, Mapping[str, object]]:
+    key = workspace.pipeline.mart(mart).key[0]
+    return {r[key]: r for r in readers.read_published(workspace, mart).to_pylist()}
+
+
+def test_ten_days_of_history_are_one_run(played: Played) -> None:
+    history = played[1]["History"]
+    assert "published in" in history and "10 objects" in history
+
+
+def test_a_stream_that_breaks_off_is_asked_again_and_its_day_is_whole(played: Played, workspace: Workspace) -> None:
+    day = next(r for d, r in published(workspace, "rpt_daily_quality").items() if str(d) == "2024-11-28")
+    assert "published in" in played[1]["Thanksgiving"]
+    assert day["day_type"] == "holiday" and 8000 <= day["transactions"] <= 10_000 and day["completeness"] == 1
+
+
+def test_malformed_records_are_quarantined_with_their_reasons_and_the_day_is_published(played: Played) -> None:
+    reasons = set(re.findall(r"\d+ × (.*)", played[1]["Friday"]))
+    assert {
+        "record: not a JSON object", "status: not among the allowed values", "risk_score: above 1", "customer_id: null",
+        "amount: not a decimal(18,2)",
+    } <= reasons, reasons  # fmt: skip
+    assert "published in" in played[1]["Friday"]
+
+
+def test_a_day_of_inflated_amounts_is_refused_by_the_daily_quality_gate(played: Played) -> None:
+    chapter = played[1]["Saturday"]
+    assert "the gate daily_quality_gate is closed" in chapter and "rpt_daily_quality" in chapter
+    assert "│       2024-11-30" not in chapter
+
+
+def test_the_day_asked_again_is_published(played: Played, workspace: Workspace) -> None:
+    assert "published in" in played[1]["Saturday, asked again"]
+    saturday = next(r for d, r in published(workspace, "rpt_daily_quality").items() if str(d) == "2024-11-30")
+    assert saturday["day_type"] == "weekend" and abs(saturday["amount_drift"]) < 0.05
+
+
+def test_lake_and_snowflake_hold_the_same_transactions(played: Played, workspace: Workspace) -> None:
+    served = played[0].ask("sql", SQL.format("count(*) AS N, sum(amount) AS AMOUNT", "MART_BNPL_TRANSACTIONS"))[0]
+    rows = published(workspace, "mart_bnpl_transactions")
+    assert served["N"] == len(rows) > 50_000
+    assert str(served["AMOUNT"]) == str(sum(r["amount"] for r in rows.values()))
+
+
+def test_customers_add_up_to_the_transactions(workspace: Workspace) -> None:
+    customers = published(workspace, "mart_bnpl_customers")
+    assert sum(r["transactions"] for r in customers.values()) == len(published(workspace, "mart_bnpl_transactions"))
+
+
+def test_every_transaction_has_its_features(workspace: Workspace) -> None:
+    features, bought = (published(workspace, f"mart_bnpl_{n}") for n in ("ml_features", "transactions"))
+    assert features.keys() == bought.keys()
+
+
+def test_no_feature_tells_the_outcome(workspace: Workspace) -> None:
+    columns = set(next(iter(published(workspace, "mart_bnpl_ml_features").values())))
+    assert not columns & {"will_default", "days_to_first_missed_payment", "risk_score", "risk_level", "label"}
+
+
+def test_the_report_draws_the_declared_charts(played: Played) -> None:
+    reports = sorted((played[0].folder / ".local/reports").glob("bnpl-2024-11-29-published-*.html"))
+    text = reports[-1].read_text()
+    assert "Transactions a day, by type of day" in text and "2024-11-28 holiday:" in text
