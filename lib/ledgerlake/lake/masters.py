@@ -35,6 +35,15 @@ class Since:
     inputs: dict[str, int]
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What one round of mastering did, and from which history versions."""
+
+    master: Master
+    inputs: dict[str, int]
+    rows: dict[str, int]
+
+
 class MasterBuilder:
     """Brings a pipeline's masters up to date with their histories."""
 
@@ -47,10 +56,23 @@ class MasterBuilder:
 
     def build(self, master: Master) -> dict[str, int]:
         """Master what changed and remember it; return how many records were touched and rows changed."""
+        outcome = self.work(master)
+        self.remember(outcome)
+        return outcome.rows
+
+    def work(self, master: Master) -> Outcome:
+        """Write the rows of what changed since it was remembered last; doing so again changes nothing."""
         inputs = self._inputs(master)
-        rows = self._build(master, inputs, self._since(master))
-        self._remember(master, inputs, rows)
-        return rows
+        return Outcome(master, inputs, self._build(master, inputs, self._since(master)))
+
+    def remember(self, outcome: Outcome) -> None:
+        """Record the history versions that are mastered: the next run begins after them."""
+        self._w.control.append("masters", self._run_id, [
+            {
+                "master": outcome.master.master, "fingerprint": content_hash(outcome.master),
+                "inputs": outcome.inputs, "rows": outcome.rows,
+            }
+        ])  # fmt: skip
 
     def _inputs(self, master: Master) -> dict[str, int]:
         tables = sorted({r.table for r in master.records})
@@ -61,11 +83,6 @@ class MasterBuilder:
         if last is None or last["fingerprint"] != content_hash(master):
             return Since({})
         return Since(json.loads(last["inputs"]))
-
-    def _remember(self, master: Master, inputs: dict[str, int], rows: dict[str, int]) -> None:
-        self._w.control.append("masters", self._run_id, [
-            {"master": master.master, "fingerprint": content_hash(master), "inputs": inputs, "rows": rows}
-        ])  # fmt: skip
 
     def _build(self, master: Master, inputs: dict[str, int], since: Since) -> dict[str, int]:
         session = self._w.spark().newSession()
