@@ -15,7 +15,8 @@ import pyarrow as pa
 from ledgerlake.config.mastering import Master
 from ledgerlake.core.mastering.identity import Sets
 from ledgerlake.errors import SourceError, Where
-from ledgerlake.lake.master_write import COMPONENT_COLUMNS, GONE, components_path, native_merge, spark_merge
+from ledgerlake.lake import native
+from ledgerlake.lake.master_write import COMPONENT_COLUMNS, GONE, components_path, spark_merge
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Components:
         if rows:
             columns = {n: pa.array([r[i] for r in rows], pa.string()) for i, n in enumerate(COMPONENT_COLUMNS)}
             source = pa.table(columns | {GONE: pa.array([False] * len(rows))})
-            native_merge(self._w, self._path, source, _KEY, self._note)
+            native.replace(self._w.storage, self._path, source, _KEY, gone=GONE, note=self._note)
 
     def _stored(self, where: str) -> list[Row]:
         found = self._w.storage.rows(self._path, where)

@@ -11,15 +11,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Field
-from deltalake.exceptions import CommitFailedError
+from deltalake import DeltaTable, Field
 from deltalake.schema import PrimitiveType
 
 from ledgerlake.config.master_tables import links_table, versions_table
 from ledgerlake.config.mastering import Master
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
-from ledgerlake.errors import TransientError, Where
+from ledgerlake.lake import native
 from ledgerlake.lake.master_records import Row, row_schema
 from ledgerlake.lake.tables import SILVER_PROPERTIES, value_field
 from ledgerlake.lake.workspace import Workspace
@@ -89,7 +88,8 @@ def replace_here(workspace: Workspace, table: Table, rows: list[Row], among: str
         changed = [r | {GONE: False} for r in new] + [r | {GONE: True} for r in gone]
         schema = row_schema(table).append(pa.field(GONE, pa.bool_()))
         note = {"run_id": run_id, "mastered": table.table}
-        native_merge(workspace, path, pa.Table.from_pylist(changed, schema), table.key, note)
+        source = pa.Table.from_pylist(changed, schema)
+        native.replace(workspace.storage, path, source, table.key, gone=GONE, note=note)
     return len(new) + len(gone)
 
 
@@ -108,26 +108,6 @@ def spark_merge(session: SparkSession, path: str, source: str, key: tuple[str, .
         f" WHEN NOT MATCHED AND NOT s.{GONE} THEN INSERT ({', '.join(f'`{n}`' for n in columns)})"
         f" VALUES ({', '.join(f's.`{n}`' for n in columns)})"
     )
-
-
-def native_merge(
-    workspace: Workspace, path: str, source: pa.Table, key: tuple[str, ...], note: Mapping[str, Any]
-) -> None:
-    """Merge rows that this process holds (the table's columns and ``_gone``) through delta-rs.
-
-    Raises :class:`TransientError` where another writer committed in between.
-    """
-    values = {f'"{n}"': f's."{n}"' for n in source.column_names if n != GONE}
-    same = " AND ".join(f't."{k}" = s."{k}"' for k in key)
-    said = CommitProperties(custom_metadata={"userMetadata": json.dumps(note, sort_keys=True)})
-    merger = _opened(workspace, path).merge(source, same, source_alias="s", target_alias="t", commit_properties=said)
-    merger = merger.when_matched_delete(f"s.{GONE}").when_matched_update(values, predicate=f"NOT s.{GONE}")
-    try:
-        merger.when_not_matched_insert(values, predicate=f"NOT s.{GONE}").execute()
-    except CommitFailedError as error:
-        raise TransientError(
-            "another writer committed to a master at the same moment", where=Where(file=path), then="run again"
-        ) from error
 
 
 def _opened(workspace: Workspace, path: str) -> DeltaTable:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ledgerlake.config.master_tables import id_column, links_table, versions_table
 from ledgerlake.config.mastering import Master
 from ledgerlake.core.mastering.identity import own_id
+from ledgerlake.lake import native
 from ledgerlake.lake.master_components import Components, Row, keys_of
 from ledgerlake.lake.master_histories import Histories
 from ledgerlake.lake.master_records import content_hash, mastered_rows, own_id_sql, resolve, utc
@@ -92,13 +93,17 @@ class MasterBuilder:
         touched = histories.touched(since.inputs).persist()
         try:
             number = touched.count()
-            small = number <= min(HERE_RECORDS_MAX, self._w.environment.native_merge_rows_max)
+            small = number <= min(HERE_RECORDS_MAX, self._w.environment.native_merge_rows_max) and self._fits(master)
             written = (
                 self._here(master, histories, touched) if small else self._in_spark(session, master, histories, touched)
             )
             return {"records touched": number} | written
         finally:
             touched.unpersist()
+
+    def _fits(self, master: Master) -> bool:
+        names = (f"{master.master}_{part}" for part in ("components", "versions", "links"))
+        return all(native.fits(self._w.storage, self._w.paths.silver(n)) for n in names)
 
     def _here(self, master: Master, histories: Histories, touched: DataFrame) -> dict[str, int]:
         """Master a few records in this process: Spark only standardises them."""
