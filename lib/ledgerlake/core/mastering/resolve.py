@@ -23,6 +23,7 @@ from ledgerlake.core.mastering.model import (
     Observation,
     Plan,
     Survivor,
+    Value,
 )
 from ledgerlake.core.mastering.survivorship import survivor
 
@@ -49,21 +50,25 @@ def master(observations: Iterable[Observation], plan: Plan) -> Mastered:
     return _Timeline(plan).mastered(record_versions(observations))
 
 
-def golden(members: Iterable[RecordVersion], plan: Plan) -> Golden | None:
+Told = tuple[tuple[str, str, Value, datetime], ...]
+Known = dict[tuple[str, Told], Survivor]
+"""Survivors by field and what the records say of it: most changes leave most fields as they were."""
+
+
+def golden(members: Iterable[RecordVersion], plan: Plan, known: Known) -> Golden | None:
     """Return the fields of a cluster; None where all of its records were deleted at their sources."""
     living = [v for v in members if not v.ended]
     if not living:
         return None
-    fields = {f: survivor(f, _candidates(living, f, plan), rules) for f, rules in plan.rules.items()}
+    fields: dict[str, Survivor] = {}
+    for name, rules in plan.rules.items():
+        told = tuple((*v.node, v.values.get(name), v.times[name]) for v in living if name in plan.maps[v.source])
+        found = known.get((name, told))
+        if found is None:
+            found = survivor(name, [Candidate(*k, plan.trust.get((k[0], name), 0)) for k in told], rules)
+            known[name, told] = found
+        fields[name] = found
     return Golden(len(living), fields)
-
-
-def _candidates(living: Sequence[RecordVersion], field: str, plan: Plan) -> list[Candidate]:
-    return [
-        Candidate(v.source, v.record, v.values.get(field), v.times[field], plan.trust.get((v.source, field), 0))
-        for v in living
-        if field in plan.maps[v.source]
-    ]
 
 
 class _Timeline:
@@ -72,6 +77,7 @@ class _Timeline:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._near = Neighbours()
+        self._known: Known = {}
         self._cluster: dict[Node, Cluster] = {}
         self._golden: dict[str, tuple[datetime, Golden]] = {}
         self._links: dict[Node, Link] = {}
@@ -105,7 +111,7 @@ class _Timeline:
         node = anchor(members, self._plan)
         if node is None:
             return Cluster(members, None, None)
-        return Cluster(members, own_id(self._plan, node), golden(members, self._plan))
+        return Cluster(members, own_id(self._plan, node), golden(members, self._plan, self._known))
 
     def _turn_golden(self, moment: datetime, before_ids: set[str], now: Iterable[Cluster]) -> None:
         rows = {k.customer_id: k.golden for k in now if k.customer_id and k.golden}
