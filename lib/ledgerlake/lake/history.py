@@ -109,7 +109,10 @@ def revised(derived: DataFrame, standing: DataFrame, table: Table) -> DataFrame:
     return derived.selectExpr("*", f"false AS {GONE}").unionByName(gone)
 
 
-DIFFERS = f"t.{c.CHANGE_ID} <> s.{c.CHANGE_ID} OR t.{c.VALID_TO} IS DISTINCT FROM s.{c.VALID_TO} OR t.{c.CURRENT} <> s.{c.CURRENT}"
+DIFFERS = (
+    f"(t.{c.CHANGE_ID} <> s.{c.CHANGE_ID}) OR (t.{c.VALID_TO} IS DISTINCT FROM s.{c.VALID_TO})"
+    f" OR (t.{c.CURRENT} <> s.{c.CURRENT})"  # parentheses: engines differ in how far IS DISTINCT FROM reaches
+)
 """Whether a standing version (t) says something else than the derived one (s)."""
 
 
