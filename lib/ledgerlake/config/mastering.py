@@ -75,8 +75,8 @@ class RecordSet(Model):
 class Master(Model):
     """One kind of thing that several sources describe, mastered into golden records.
 
-    Its tables are ``<master>_versions`` and ``<master>_links``, which marts may read. They are
-    never deleted from; ``retention_days`` is how long their Delta log and replaced files are kept.
+    Its tables are ``<master>_versions`` and ``<master>_links``, which marts may read.
+    ``retention_days`` is how long their rows must be kept: a promise, because nothing deletes them.
     """
 
     master: Name

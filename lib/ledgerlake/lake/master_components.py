@@ -2,7 +2,8 @@
 
 They are the scope of recomputation, nothing else: within one, the core decides who is who at
 each moment. They only grow, so a batch joins what its records' keys touch. Kept in
-``<master>_components``: one row per record and key, with the component's name (its smallest record).
+``<master>_components``: one row per record and one per key of it, with the component's name (its
+smallest record).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ROUNDS_MAX = 200
 """How many records a chain of keys may join when components are found in Spark."""
 
 _KEY = ("source", "record", "key")
-_KEYS = "explode(CASE WHEN size(keys) = 0 THEN array('') ELSE transform(keys, k -> concat(k.name, '=', k.value)) END) AS key"
+_KEYS = "explode(transform(keys, k -> concat(k.name, '=', k.value))) AS key"
 _NODE = "concat_ws('\\u001f', source, record)"
 
 
@@ -42,8 +43,8 @@ class Components:
     def grown_here(self, new: set[Row]) -> dict[Row, str]:
         """Join what the keys of a few records connect; return (source, record) → component of all records of these.
 
-        ``new`` are rows of (source, record, key), all there are of the touched records; a record
-        without keys has one row with an empty key.
+        ``new`` are rows of (source, record, key), all there are of the touched records, and one
+        with an empty key for each of them.
         """
         keys, nodes = sorted({r[2] for r in new if r[2]}), sorted({_name(r) for r in new})
         near = self._stored(f"key IN ({_texts(keys)}) OR concat(source, '\x1f', record) IN ({_texts(nodes)})")
@@ -66,7 +67,11 @@ class Components:
 
     def grown_in_spark(self, session: SparkSession, touched: DataFrame, observations: DataFrame) -> DataFrame:
         """Do as ``grown_here`` for any number of records; return source, record and component."""
-        new = observations.selectExpr("source", "record", _KEYS).distinct().persist()
+        keyed, named = (
+            observations.selectExpr("source", "record", _KEYS),
+            touched.selectExpr("source", "record", "'' AS key"),
+        )
+        new = keyed.unionByName(named).distinct().persist()
         try:
             state, keys = self._state(session), new.where("key <> ''").select("key").distinct()
             known = state.join(keys, "key", "left_semi").unionByName(
@@ -123,8 +128,7 @@ def joined(new: Iterable[Row], known: Iterable[Row]) -> tuple[dict[str, str], di
 
 def keys_of(observation: Mapping[str, Any]) -> list[Row]:
     """Return the rows of (source, record, key) that one observation gives."""
-    named = [f"{k['name']}={k['value']}" for k in observation["keys"]] or [""]
-    return [(observation["source"], observation["record"], key) for key in named]
+    return [(observation["source"], observation["record"], f"{k['name']}={k['value']}") for k in observation["keys"]]
 
 
 def _labelled(new: DataFrame, known: DataFrame, master: str) -> DataFrame:

@@ -37,11 +37,10 @@ def components_path(workspace: Workspace, master: Master) -> str:
 
 def prepare(workspace: Workspace, master: Master, *, anew: bool) -> None:
     """Create the tables of a master; ``anew`` empties them: a new declaration may not explain what stands."""
-    kept = {k: f"interval {master.retention_days} days" for k in SILVER_PROPERTIES if "Duration" in k}
     for table in (versions_table(master), links_table(master)):
         fields = [*(value_field(k) for k in table.columns), Field(c.CONTENT, PrimitiveType("string"))]
         path = workspace.paths.silver(table.table)
-        workspace.storage.create(path, fields, SILVER_PROPERTIES | kept, ["is_current"])
+        workspace.storage.create(path, fields, SILVER_PROPERTIES, ["is_current"])
         workspace.storage.add_columns(path, table.columns)
     path = components_path(workspace, master)
     workspace.storage.create(path, [Field(n, PrimitiveType("string")) for n in COMPONENT_COLUMNS], {})

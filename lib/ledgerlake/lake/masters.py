@@ -109,8 +109,8 @@ class MasterBuilder:
         """Master a few records in this process: Spark only standardises them."""
         nodes = {(r["source"], r["record"]) for r in touched.collect()}
         seen = _told(histories, nodes)
-        new = {row for o in seen for row in keys_of(o)}
-        members = Components(self._w, master, self._run_id).grown_here(new) if new else {}
+        new = {(*node, "") for node in nodes} | {row for o in seen for row in keys_of(o)}
+        members = Components(self._w, master, self._run_id).grown_here(new)
         seen += _told(histories, members.keys() - nodes)
         of_component: dict[str, list[Any]] = {}
         for observation in seen:
