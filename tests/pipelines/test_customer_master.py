@@ -54,8 +54,8 @@ def test_each_day_ends_as_it_must(played: Played) -> None:
 
 def test_rows_that_break_the_contract_are_set_aside_with_their_reasons_and_the_day_is_published(played: Played) -> None:
     day = played[1]["Day 2"]
-    assert "quarantined: app_accounts · billing_status: not among the allowed values" in day
-    assert "quarantined: subscription_events · state: not among the allowed values" in day
+    assert "quarantined: app_accounts · billing_status: not an allowed value" in day
+    assert "quarantined: subscription_events · state: not an allowed value" in day
     assert "the key is missing" in day
     assert day.count("quarantined: ") == 4
 

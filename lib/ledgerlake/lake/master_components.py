@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ledgerlake.config.mastering import Master
 from ledgerlake.core.mastering.identity import Sets
+from ledgerlake.core.mastering.model import Node
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.lake import native
 from ledgerlake.lake.master_write import COMPONENT_COLUMNS, GONE, components_path, spark_merge
@@ -40,7 +41,7 @@ class Components:
         self._note = {"run_id": run_id, "mastered": master.master}
         self._path = components_path(workspace, master)
 
-    def grown_here(self, new: set[Row]) -> dict[Row, str]:
+    def grown_here(self, new: set[Row]) -> dict[Node, str]:
         """Join what the keys of a few records connect; return (source, record) → component of all records of these.
 
         ``new`` are rows of (source, record, key), all there are of the touched records, and one
@@ -53,7 +54,7 @@ class Components:
         standing = {r[:3]: r for r in self._stored(f"component IN ({_texts(scope)})")}
         held = {k: (*k, renamed.get(r[3], r[3])) for k, r in standing.items()} | {r: (*r, names[_name(r)]) for r in new}
         self._write([r for k, r in held.items() if standing.get(k) != r])
-        return {r[:2]: r[3] for r in held.values()}
+        return {(r[0], r[1]): r[3] for r in held.values()}
 
     def _write(self, rows: list[Row]) -> None:
         if rows:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from ledgerlake.config.mastering import Master, RecordSet
+from ledgerlake.core import change as c
+from ledgerlake.core.mastering.model import Node
 from ledgerlake.feeds.frames import literal, union_all
-from ledgerlake.lake.master_records import record_sql, standardised
+from ledgerlake.lake.master_records import record_sql, standardised, tombstones, utc
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -44,24 +48,51 @@ class Histories:
 
     def observations(self, among: DataFrame) -> DataFrame:
         """Return every version of the records in ``among``, with what columns it has beside their names."""
-        parts = [self._standardised(r) for r in self._master.records if self._inputs[r.table] >= 0]
-        return union_all(parts).join(among, ["source", "record"])
+        read = self._session.read.format("delta")
+        there = [r for r in self._master.records if self._inputs[r.table] >= 0]
+        gone = union_all(
+            [tombstones(read.load(self._w.paths.silver(r.table)), r, self._w.table(r.table)) for r in there]
+        )
+        told = union_all([self._standardised(r) for r in there]).join(among, ["source", "record"])
+        return told.join(gone, ["source", "record"], "left")
 
-    def observations_of(self, nodes: Mapping[str, list[str]]) -> DataFrame:
-        """Return every version of a few records, given by source: each history is read with their keys as literals."""
+    def observed(self, nodes: AbstractSet[Node]) -> list[dict[str, Any]]:
+        """Return every version of a few records (source, record), brought into this process."""
+        by_source: dict[str, list[str]] = {}
+        for source, record in sorted(nodes):
+            by_source.setdefault(source, []).append(record)
         parts = [
-            self._standardised(r, among=nodes[r.record])
+            self._standardised(r, among=by_source[r.record])
             for r in self._master.records
-            if self._inputs[r.table] >= 0 and nodes.get(r.record)
+            if self._inputs[r.table] >= 0 and r.record in by_source
         ]
-        return union_all(parts)
+        if not parts:
+            return []
+        rows = [utc(row.asDict(recursive=True)) for row in union_all(parts).collect()]
+        ended = {(r["source"], r["record"]) for r in rows} - {(r["source"], r["record"]) for r in rows if r["current"]}
+        gone = self._gone_at(ended) if ended else {}
+        return [row | {"gone_at": gone.get((row["source"], row["record"]))} for row in rows]
+
+    def _gone_at(self, ended: AbstractSet[Node]) -> dict[Node, datetime]:
+        """Return when records that have no current version were deleted, read without Spark."""
+        found: dict[Node, datetime] = {}
+        for records in self._master.records:
+            own = sorted(record for source, record in ended if source == records.record)
+            if own:
+                key = (f'CAST("{k}" AS VARCHAR)' for k in self._w.table(records.table).key)
+                name = f"concat_ws('/', {', '.join(key)})"
+                wanted = ", ".join("'" + r.replace("'", "''") + "'" for r in own)
+                rows = self._w.storage.rows(
+                    self._w.paths.silver(records.table), f"{c.DELETED} AND {name} IN ({wanted})",
+                    columns=f"{name} AS record, {c.EXTRACTED_AT}",
+                )  # fmt: skip
+                found |= {(records.record, r["record"]): r[c.EXTRACTED_AT] for r in (rows.to_pylist() if rows else [])}
+        return found
 
     def _standardised(self, records: RecordSet, among: list[str] | None = None) -> DataFrame:
         table = self._w.table(records.table)
-        read = self._session.read.format("delta")
-        history = read.option("versionAsOf", self._inputs[table.table]).load(self._w.paths.history(table.table))
-        current = self._session.read.format("delta").load(self._w.paths.silver(table.table))
+        read = self._session.read.format("delta").option("versionAsOf", self._inputs[table.table])
+        history = read.load(self._w.paths.history(table.table))
         if among is not None:
-            wanted = f"{record_sql(table)} IN ({', '.join(map(literal, among))})"
-            history, current = history.where(wanted), current.where(wanted)
-        return standardised(history, current, self._master, records, table)
+            history = history.where(f"{record_sql(table)} IN ({', '.join(map(literal, among))})")
+        return standardised(history, self._master, records, table)

@@ -33,9 +33,9 @@ Row = dict[str, Any]
 ROWS_PER_BATCH = 5_000
 
 
-def record_sql(table: Table, prefix: str = "") -> str:
+def record_sql(table: Table) -> str:
     """Return the record's key as one text."""
-    return f"concat_ws('/', {', '.join(f'CAST({prefix}`{k}` AS STRING)' for k in table.key)})"
+    return f"concat_ws('/', {', '.join(f'CAST(`{k}` AS STRING)' for k in table.key)})"
 
 
 def component_sql() -> str:
@@ -49,24 +49,28 @@ def own_id_sql(master: Master) -> str:
     return f"concat({literal(master.id_prefix)}, substring(sha2({named}, 256), 1, 20))"
 
 
-def standardised(
-    history: DataFrame, tombstones: DataFrame, master: Master, records: RecordSet, table: Table
-) -> DataFrame:
+def standardised(history: DataFrame, master: Master, records: RecordSet, table: Table) -> DataFrame:
     """Return the observations of one record set: canonical fields, keys and times of every version.
 
-    ``tombstones`` are silver's rows; those that are deleted tell when the delete was extracted.
+    ``current`` stands on the version that the source shows now; a record without one is deleted there.
     """
     at = records.at or c.VALID_FROM
     known = history.selectExpr(
         "*", f"CAST(({at}) AS TIMESTAMP) AS _at", f"CAST(({records.since}) AS TIMESTAMP) AS _since"
     )
-    shaped = known.selectExpr(
+    return known.selectExpr(
         f"{literal(records.record)} AS source", f"{record_sql(table)} AS record", f"CAST({c.VALID_FROM} AS STRING) AS `order`",
         f"coalesce(_since, _at, {c.EXTRACTED_AT}) AS since", f"coalesce(_at, _since, {c.EXTRACTED_AT}) AS at",
-        f"{_keys_sql(master, records)} AS keys", f"{_values_sql(master, records)} AS `values`",
+        f"{c.CURRENT} AS current", f"{_keys_sql(master, records)} AS keys", f"{_values_sql(master, records)} AS `values`",
     )  # fmt: skip
-    gone = tombstones.where(c.DELETED).selectExpr(f"{record_sql(table)} AS record", f"{c.EXTRACTED_AT} AS gone_at")
-    return shaped.join(gone, "record", "left")
+
+
+def tombstones(silver: DataFrame, records: RecordSet, table: Table) -> DataFrame:
+    """Return source, record and ``gone_at`` of deleted records: the extract time of the delete."""
+    gone = silver.where(c.DELETED)
+    return gone.selectExpr(
+        f"{literal(records.record)} AS source", f"{record_sql(table)} AS record", f"{c.EXTRACTED_AT} AS gone_at"
+    )
 
 
 def _keys_sql(master: Master, records: RecordSet) -> str:
@@ -142,7 +146,7 @@ def _worker(
 def _observation(row: Mapping[str, Any]) -> Observation:
     keys = frozenset((k["name"], k["value"]) for k in row["keys"])
     return Observation(
-        row["source"], row["record"], row["order"], row["since"], row["at"], row["gone_at"], keys, row["values"]
+        row["source"], row["record"], row["order"], row["since"], row["at"], row.get("gone_at"), keys, row["values"]
     )
 
 

@@ -8,7 +8,6 @@ whole and its rows replace what stood, so repeating a killed run changes nothing
 from __future__ import annotations
 
 import json
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,9 @@ from ledgerlake.config.master_tables import id_column, links_table, versions_tab
 from ledgerlake.config.mastering import Master
 from ledgerlake.core.mastering.identity import own_id
 from ledgerlake.lake import native
-from ledgerlake.lake.master_components import Components, Row, keys_of
+from ledgerlake.lake.master_components import Components, keys_of
 from ledgerlake.lake.master_histories import Histories
-from ledgerlake.lake.master_records import content_hash, mastered_rows, own_id_sql, resolve, utc
+from ledgerlake.lake.master_records import content_hash, mastered_rows, own_id_sql, resolve
 from ledgerlake.lake.master_write import prepare, replace_here, replace_rows
 from ledgerlake.lake.workspace import Workspace
 
@@ -108,15 +107,15 @@ class MasterBuilder:
     def _here(self, master: Master, histories: Histories, touched: DataFrame) -> dict[str, int]:
         """Master a few records in this process: Spark only standardises them."""
         nodes = {(r["source"], r["record"]) for r in touched.collect()}
-        seen = _told(histories, nodes)
+        seen = histories.observed(nodes)
         new = {(*node, "") for node in nodes} | {row for o in seen for row in keys_of(o)}
         members = Components(self._w, master, self._run_id).grown_here(new)
-        seen += _told(histories, members.keys() - nodes)
+        seen += histories.observed(members.keys() - nodes)
         of_component: dict[str, list[Any]] = {}
         for observation in seen:
             of_component.setdefault(members[observation["source"], observation["record"]], []).append(observation)
         made = [mastered_rows(o, master.plan, id_column(master)) for o in of_component.values()]
-        ids = ", ".join(f"'{own_id(master.plan, (n[0], n[1]))}'" for n in sorted(members))
+        ids = ", ".join(f"'{own_id(master.plan, n)}'" for n in sorted(members))
         return {
             f"{what} changed": replace_here(self._w, table, [r for m in made for r in m[part]], f"{column} IN ({ids})", self._run_id)
             for what, table, part, column in (
@@ -142,14 +141,3 @@ class MasterBuilder:
             return written
         finally:
             resolved.unpersist()
-
-
-def _told(histories: Histories, nodes: AbstractSet[Row]) -> list[dict[str, Any]]:
-    """Return every observation of a few records."""
-    by_source: dict[str, list[str]] = {}
-    for source, record in sorted(nodes):
-        by_source.setdefault(source, []).append(record)
-    if not by_source:
-        return []
-    rows = histories.observations_of(by_source).collect()
-    return [utc(row.asDict(recursive=True)) for row in rows]

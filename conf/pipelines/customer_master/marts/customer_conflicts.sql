@@ -54,5 +54,5 @@ SELECT
     WHEN 'country' THEN country_record
     WHEN 'customer_since' THEN customer_since_record
   END AS surviving_record,
-  CAST(pmod(crc32(customer_id), 16) AS INT) AS bucket
+  CAST(pmod(crc32(customer_id), 8) AS INT) AS bucket
 FROM lost

@@ -15,6 +15,6 @@ SELECT
   city, city_source, city_record, city_time, city_rule,
   country, country_source, country_record, country_time, country_rule,
   customer_since, customer_since_source, customer_since_record, customer_since_time, customer_since_rule,
-  CAST(pmod(crc32(customer_id), 16) AS INT) AS bucket
+  CAST(pmod(crc32(customer_id), 8) AS INT) AS bucket
 FROM customer_versions
 WHERE is_current

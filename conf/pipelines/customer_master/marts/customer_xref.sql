@@ -9,5 +9,5 @@ SELECT
   event,
   previous_customer_id,
   record_ended,
-  CAST(pmod(crc32(customer_id), 16) AS INT) AS bucket
+  CAST(pmod(crc32(customer_id), 8) AS INT) AS bucket
 FROM customer_links

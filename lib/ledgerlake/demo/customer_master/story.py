@@ -66,7 +66,9 @@ def _customers(stage: Stage, expected: int) -> None:
 def _set_aside(stage: Stage, expected: int) -> None:
     rows = open_quarantine(stage.workspace())
     for row in rows:
-        stage.console.print(f"  quarantined: {row['table']} · {'; '.join(row['reasons'])}", markup=False)
+        stage.console.print(
+            f"  quarantined: {row['table']} · {'; '.join(row['reasons'])}", markup=False, soft_wrap=True
+        )
     stage.note("[dim]ledgerlake quarantine list --pipeline customer_master[/]")
     stage.expect(len(rows) == expected, f"{len(rows)} rows in quarantine instead of {expected}")
 
