@@ -152,3 +152,32 @@ def test_only_partitions_whose_rows_changed_are_rebuilt(files: House) -> None:
     [slice_] = files.warehouse.publications[-1].slices
     assert slice_.partitions == ("Kiel",)
     assert rows_of(files.mart("by_city")) == [("Bonn", 1), ("Jena", 1), ("Kiel", 1)]
+
+
+ONE_EACH = """
+{"name": "by_city", "expectations": [{"type": "expect_column_values_to_be_between",
+  "kwargs": {"column": "people", "max_value": 1}}], "meta": {}}
+"""
+
+
+def test_what_a_refused_snapshot_changed_for_a_while_leaves_no_trace(house: House) -> None:
+    sql = "SELECT city, count(*) AS people FROM people GROUP BY city"
+    house.declare(PIPELINE.replace("key: [city]", "key: [city]\n    suite: by_city"), PEOPLE, marts__by_city=sql,
+                  suite__by_city=ONE_EACH)  # fmt: skip
+
+    assert deliver(house, "2026-02-26", "1,Ann,Bonn 2,Bob,Kiel").run().status == "published"
+    assert deliver(house, "2026-02-27", "1,Ann,Bonn 2,Bob,Kiel 3,Cid,Kiel").run().status == "blocked"
+    assert deliver(house, "2026-02-28", "1,Ann,Bonn 2,Bob,Kiel 4,Dan,Ulm").run().status == "published"
+
+    assert rows_of(house.mart("by_city")) == [("Bonn", 1), ("Kiel", 1), ("Ulm", 1)]
+
+
+def test_a_snapshot_that_repeats_everything_rebuilds_nothing(house: House) -> None:
+    whole = PIPELINE.replace(", partition: city", "").replace("    partition_by: city\n", "")
+    house.declare(whole, PEOPLE, marts__by_city="SELECT city, count(*) AS people FROM people GROUP BY city")
+
+    assert deliver(house, "2026-02-26", DAYS["2026-02-26"]).run().status == "published"
+    again = deliver(house, "2026-02-27", DAYS["2026-02-26"]).run()
+    assert [s.result for s in again.steps if s.stage == "mart"] == ["unchanged"]
+    other = deliver(house, "2026-02-28", DAYS["2026-02-28"]).run()
+    assert [s.result for s in other.steps if s.stage == "mart"] == ["rebuilt whole"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ledgerlake.config.check_alerts import check_alert_rules
 from ledgerlake.config.check_marts import check_marts, mart_graph, suite_findings
 from ledgerlake.config.check_masters import check_masters
 from ledgerlake.config.models import Column, Pipeline, Table
@@ -28,6 +29,8 @@ def check_pipeline(pipeline: Pipeline) -> list[ConfigError]:
     findings += [*check_masters(pipeline, document)]
     if not findings:
         findings += [*check_marts(pipeline, document)]
+    if not findings:
+        findings += [*check_alert_rules(pipeline, document)]
     return findings
 
 

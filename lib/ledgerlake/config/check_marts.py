@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
-from typing import cast
+from typing import Any, cast
 
 import sqlglot
 from sqlglot import exp
@@ -46,22 +46,6 @@ def _input_schema(pipeline: Pipeline) -> dict[str, dict[str, str]]:
     return read | {name: _columns(t) for name, t in master_tables(pipeline.spec.masters).items()}
 
 
-def mart_columns(pipeline: Pipeline) -> dict[str, list[str]]:
-    """Return the columns that each mart's SQL gives; the marts must have been checked."""
-    schema = _input_schema(pipeline)
-    by_name = {m.mart: m for m in pipeline.spec.marts}
-    found: dict[str, list[str]] = {}
-    for name in TopologicalSorter(mart_graph(pipeline)).static_order():
-        inputs = {i.name: schema[i.name] for i in by_name[name].inputs}
-        found[name] = _output(sqlglot.parse_one(pipeline.sql[name], dialect="spark"), inputs)
-        schema[name] = dict.fromkeys(found[name], "string")
-    return found
-
-
-def _output(tree: exp.Expr, inputs: dict[str, dict[str, str]]) -> list[str]:
-    return cast("exp.Query", qualify(tree, dialect="spark", schema=dict[str, object](inputs))).named_selects
-
-
 def _silver_schema(name: str, table: Table) -> dict[str, str]:
     bounds = dict.fromkeys((c.VALID_FROM, c.VALID_TO, c.CURRENT), "string") if name != table.table else {}
     return _columns(table) | dict.fromkeys(PUBLISHED_META, "string") | bounds
@@ -74,34 +58,13 @@ def _columns(table: Table) -> dict[str, str]:
 def _check_mart(
     pipeline: Pipeline, mart: Mart, schema: dict[str, dict[str, str]], document: Document, index: int
 ) -> Iterator[ConfigError]:
-    file = str(pipeline.folder / mart.sql)
     inputs = {i.name: schema[i.name] for i in mart.inputs}
     try:
-        tree = sqlglot.parse_one(pipeline.sql[mart.mart], dialect="spark")
-        unknown = {t.name for t in tree.find_all(exp.Table)} - {c.alias for c in tree.find_all(exp.CTE)} - set(inputs)
-        if unknown:
-            yield ConfigError(
-                f"the SQL reads {sorted(unknown)}, not declared as inputs",
-                where=Where(file=file, line=_line(pipeline.sql[mart.mart], unknown)),
-                then="add them under `inputs:`",
-            )
-            return
-        output = _output(tree, inputs)
-    except sqlglot.errors.ParseError as error:
-        line = error.errors[0]["line"] if error.errors else 1
-        yield ConfigError(
-            "the SQL cannot be parsed",
-            where=Where(file=file, line=line),
-            then=str(error.errors[0]["description"]) if error.errors else "fix it",
+        output = output_columns(
+            pipeline.sql[mart.mart], str(pipeline.folder / mart.sql), inputs, "add them under `inputs:`"
         )
-        return
-    except sqlglot.errors.OptimizeError as error:
-        name = str(error).split("'")[1] if "'" in str(error) else ""
-        yield ConfigError(
-            f"the SQL does not fit its inputs: {error}",
-            where=Where(file=file, line=_line(pipeline.sql[mart.mart], {name})),
-            then="use declared columns only",
-        )
+    except ConfigError as error:
+        yield error
         return
     schema[mart.mart] = dict.fromkeys(output, "string")
     if set(mart.pii) - set(output):
@@ -120,6 +83,40 @@ def _check_mart(
     if mart.suite:
         yield from suite_findings(pipeline, mart.suite, set(output))
     yield from _check_inputs(mart, inputs, document, index)
+
+
+def output_columns(text: str, file: str, inputs: Mapping[str, dict[str, str]], then: str) -> list[str]:
+    """Return the columns that a SQL text gives, read from ``inputs`` (columns with types by name).
+
+    Raises ConfigError with the line where it cannot be parsed, reads anything else (``then`` says
+    what to do about that) or names a column that is not there.
+    """
+    try:
+        tree = sqlglot.parse_one(text, dialect="spark")
+        unknown = {t.name for t in tree.find_all(exp.Table)} - {c.alias for c in tree.find_all(exp.CTE)} - set(inputs)
+        if unknown:
+            where = Where(file=file, line=_line(text, unknown))
+            raise ConfigError(f"the SQL reads {sorted(unknown)}, not declared as inputs", where=where, then=then)
+        return cast("exp.Query", qualify(tree, dialect="spark", schema=dict[str, object](inputs))).named_selects
+    except sqlglot.errors.ParseError as error:
+        first: dict[str, Any] = error.errors[0] if error.errors else {"line": 1, "description": "fix it"}
+        where = Where(file=file, line=first["line"])
+        raise ConfigError("the SQL cannot be parsed", where=where, then=str(first["description"])) from error
+    except sqlglot.errors.OptimizeError as error:
+        name = str(error).split("'")[1] if "'" in str(error) else ""
+        where = Where(file=file, line=_line(text, {name}))
+        raise ConfigError(
+            f"the SQL does not fit its inputs: {error}", where=where, then="use declared columns only"
+        ) from error
+
+
+def mart_columns(pipeline: Pipeline) -> dict[str, dict[str, str]]:
+    """Return the columns of each mart of a pipeline whose marts were found right."""
+    schema = _input_schema(pipeline)
+    for name in TopologicalSorter(mart_graph(pipeline)).static_order():
+        inputs = {i.name: schema[i.name] for i in pipeline.mart(name).inputs}
+        schema[name] = dict.fromkeys(output_columns(pipeline.sql[name], "", inputs, ""), "string")
+    return {name: schema[name] for name in mart_graph(pipeline)}
 
 
 def _check_inputs(

@@ -47,9 +47,9 @@ def _keys(document: Document) -> set[str | int]:
 
 
 def _known_keys(model: type[Model]) -> list[str]:
-    from ledgerlake.config import models
+    from ledgerlake.config import alerting, models
 
-    family = [m for m in vars(models).values() if isinstance(m, type) and issubclass(m, Model)]
+    family = [m for m in (vars(models) | vars(alerting)).values() if isinstance(m, type) and issubclass(m, Model)]
     names = {f.alias or n for m in family for n, f in m.model_fields.items()}
     return sorted(names | set(model.model_fields))
 
@@ -83,7 +83,9 @@ def load_pipeline(conf: Path, suites: Path, name: str) -> Pipeline:
     spec = parse(read_document(folder / "pipeline.yml"), PipelineFile)
     tables = _load_tables(folder / "tables")
     sql = {m.mart: _read_sql(folder, m.sql) for m in spec.marts}
-    return Pipeline(folder=folder, spec=spec, tables=tables, sql=sql, suites=_load_suites(suites, folder, spec, tables))
+    alert_sql = {r.alert: _read_sql(folder, r.sql) for r in spec.alerts.rules}
+    loaded = _load_suites(suites, folder, spec, tables)
+    return Pipeline(folder=folder, spec=spec, tables=tables, sql=sql, suites=loaded, alert_sql=alert_sql)
 
 
 def _load_tables(folder: Path) -> dict[str, Table]:

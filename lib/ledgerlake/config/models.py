@@ -6,14 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from ledgerlake.config.alerting import Alerts
 from ledgerlake.config.base import ColumnType
 from ledgerlake.config.base import Model as Model
 from ledgerlake.config.base import Name as Name
 from ledgerlake.config.mastering import Master
 from ledgerlake.core.identity import fingerprint
-from ledgerlake.ports.secrets import is_reference
 
 
 class Reference(Model):
@@ -184,21 +184,6 @@ class Target(Model):
     cleared_role: str | None = None
 
 
-class Alerts(Model):
-    """Who hears of blocked and failed runs; the URL is a secret reference."""
-
-    webhook: str | None = None
-
-    @field_validator("webhook")
-    @classmethod
-    def _only_references(cls, value: str | None) -> str | None:
-        if value is not None and not is_reference(value):
-            raise ValueError(
-                "must be a reference (env:NAME or secretsmanager:ID#field): who knows the address can post"
-            )
-        return value
-
-
 class PipelineFile(Model):
     """The contents of ``conf/pipelines/<name>/pipeline.yml``.
 
@@ -224,6 +209,7 @@ class Pipeline(Model):
     tables: dict[str, Table]
     sql: dict[str, str]
     suites: dict[str, Any]
+    alert_sql: dict[str, str] = Field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -248,7 +234,8 @@ class Pipeline(Model):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Return the hash of everything declared: tables, marts, SQL text and suites."""
+        """Return the hash of everything declared: tables, marts, alert rules, SQL text and suites."""
         tables = {name: t.fingerprint for name, t in self.tables.items()}
         suites = {name: s.fingerprint for name, s in self.suites.items()}
-        return fingerprint([self.spec.model_dump(mode="json"), tables, self.sql, suites])
+        sql = self.sql | {f"alert {name}": text for name, text in self.alert_sql.items()}
+        return fingerprint([self.spec.model_dump(mode="json"), tables, sql, suites])

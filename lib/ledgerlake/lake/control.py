@@ -51,6 +51,10 @@ SCHEMAS: dict[str, pa.Schema] = {
         "access": {
             "who": _TEXT, "master": _TEXT, "key_hash": _TEXT, "as_of": _TEXT, "fields": _TEXT, "reason": _TEXT,
         },
+        "alerts": {
+            "alert": _TEXT, "finding_id": _TEXT, "status": _TEXT, "publication_id": _TEXT, "finding_key": _TEXT,
+            "message": _TEXT,
+        },
         "schema_changes": {"table": _TEXT, "column": _TEXT, "type": _TEXT, "batch_id": _TEXT},
     }.items()
 }  # fmt: skip

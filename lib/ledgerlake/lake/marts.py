@@ -69,7 +69,10 @@ class MartBuilder:
     def scope(self, mart: Mart) -> Scope:
         """Find the partitions that changes since the last publication touch."""
         served = self._served.get(mart.mart)
-        if served is None or served["fingerprint"] != self._fingerprint(mart) or self._holds_other_sql(mart, served):
+        if served is None or served["fingerprint"] != self._fingerprint(mart):
+            return Scope(whole=True)
+        unserved = self._unserved(mart, served)
+        if any(note.get("fingerprint") != self._fingerprint(mart) for note in unserved):
             return Scope(whole=True)
         touched: set[str | None] = set()
         for item in mart.inputs:
@@ -81,22 +84,33 @@ class MartBuilder:
                     return Scope(whole=True)
                 touched |= self._derived(upstream, str(item.partition))
             elif self._inputs[item.name] != self._since.get(item.name, -1):
-                if item.partition is None or item.name not in self._since:
+                if item.name not in self._since:
                     return Scope(whole=True)
-                touched |= self._touched(item.name, item.partition)
+                if item.partition is not None:
+                    touched |= _values(self._changes(item.name, net=not unserved), item.partition)
+                elif not self._repeats(item.name) or not self._changes(item.name, net=not unserved).isEmpty():
+                    return Scope(whole=True)
         return Scope(
             whole=False, partitions=tuple(sorted(p for p in touched if p is not None)), unplaced=None in touched
         )
 
-    def _touched(self, table: str, expression: str) -> set[str | None]:
-        """Return partition values of changed rows, as they were and as they are (change data feed)."""
+    def _changes(self, table: str, *, net: bool) -> DataFrame:
+        """Return the images of changed rows, as they were and as they are (change data feed).
+
+        Of a snapshot, which moves every row, only those that differ; but all of them where a
+        candidate that was never served stands in the mart: it holds rows that differed for a while.
+        """
         feed = (
             self._w.spark().newSession().read.format("delta").option("readChangeFeed", "true")
             .option("startingVersion", self._since[table] + 1).option("endingVersion", self._inputs[table])
             .load(self._w.paths.silver(table))
         )  # fmt: skip
-        declared = self._w.pipeline.tables.get(table)  # a history has no snapshots of its own
-        return _values(_net(feed, declared) if declared and declared.snapshot else feed, expression)
+        return _net(feed, self._w.pipeline.tables[table]) if net and self._repeats(table) else feed
+
+    def _repeats(self, table: str) -> bool:
+        """Say whether deliveries repeat what did not change; a history has no snapshots of its own."""
+        declared = self._w.pipeline.tables.get(table)
+        return declared is not None and declared.snapshot is not None
 
     def _derived(self, upstream: Candidate, expression: str) -> set[str | None]:
         """Return the partition values that an upstream mart's rebuilt partitions stand for."""
@@ -111,10 +125,10 @@ class MartBuilder:
     def _fingerprint(self, mart: Mart) -> str:
         return mart_fingerprint(mart, self._w.pipeline.sql[mart.mart])
 
-    def _holds_other_sql(self, mart: Mart, served: Mapping[str, Any]) -> bool:
-        """Say whether a candidate that was never served left another SQL's rows in the table."""
+    def _unserved(self, mart: Mart, served: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Return the notes of candidates that stand in the table and were never served."""
         later = [k for k in self._w.storage.commits(self._w.paths.mart(mart.mart)) if k.version > served["version"]]
-        return any(k.note.get("fingerprint") != self._fingerprint(mart) for k in later if "mart" in k.note)
+        return [k.note for k in later if "mart" in k.note]
 
     def build(self, mart: Mart) -> Candidate:
         """Write the mart's candidate: only the affected partitions, in one commit."""

@@ -1,7 +1,7 @@
-"""Tells people of runs that were blocked or failed, through one webhook.
+"""Tells people through webhooks; here: of runs that were blocked or failed.
 
-The body is ``{"text": …}``, which chat services take as it is. An alert that cannot be sent
-changes nothing about the run: it is one more step in its report.
+The body is ``{"text": …}`` (and ``channel`` where one is declared), which chat services take as it
+is. An alert that cannot be sent changes nothing about the run: it is one more step in its report.
 """
 
 from __future__ import annotations
@@ -24,13 +24,21 @@ def alert(workspace: Workspace, progress: Progress, key: RunKey, status: str, me
     if reference is None:
         return
     with progress.step("alert", "webhook") as words:
-        text = f"ledgerlake {key.pipeline} {key.date}: {status}. {message}"
-        body = json.dumps({"text": text[:TEXT_LENGTH_MAX]}).encode()
         try:
-            url = workspace.secrets.resolve(reference)
-            request = Request("POST", url, {"Content-Type": "application/json"}, body)
-            for _ in workspace.http.lines(request):
-                pass
+            post(workspace, reference, f"ledgerlake {key.pipeline} {key.date}: {status}. {message}")
             words.append("sent")
         except LedgerlakeError as error:
             words.append(f"not sent: {error.what}")  # without its place: the address is the secret
+
+
+def post(workspace: Workspace, webhook: str, text: str, channel: str | None = None) -> None:
+    """Send one message to the address behind a secret reference; errors are those of the HTTP port.
+
+    An incoming webhook of Slack is bound to a channel when it is made, so ``channel`` is advice:
+    Slack's legacy webhooks and other services follow it.
+    """
+    body = {"channel": channel} if channel else {}
+    content = json.dumps(body | {"text": text[:TEXT_LENGTH_MAX]}).encode()
+    url = workspace.secrets.resolve(webhook)
+    for _ in workspace.http.lines(Request("POST", url, {"Content-Type": "application/json"}, content)):
+        pass

@@ -17,6 +17,7 @@ from ledgerlake.core.identity import RunKey, fingerprint, publication_id
 from ledgerlake.errors import GateBlocked, LedgerlakeError, SourceError
 from ledgerlake.lake.leases import process_owner
 from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.alert_rules import tell_findings
 from ledgerlake.ops.alerts import alert
 from ledgerlake.ops.extract import Failure, confirm, extract, pending
 from ledgerlake.ops.load import Loader, is_loaded, requested, unfinished
@@ -67,6 +68,7 @@ def run(
                 report.publication_id = _last_id(workspace)
             else:
                 _with_leases(workspace, day, publish, progress, report, first)
+            tell_findings(workspace, report.run_id, progress)
     except LedgerlakeError as error:
         _stop(report, error)
     except Exception as error:

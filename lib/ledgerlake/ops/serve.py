@@ -174,7 +174,7 @@ class Server:
             publication_id=self.publication_id, pipeline=pipeline.name, run_id=self._run_id, logical_date=self._day,
             code_version=ledgerlake.__version__, config_fingerprint=pipeline.fingerprint,
             delta_versions={n: k.version for n, k in builder.built.items()} | {f"silver.{t}": v for t, v in self.inputs.items()},
-            suite_results_json=json.dumps(results, default=str), slices=tuple(self._slice(builder, k) for k in changed),
+            suite_results_json=json.dumps(results, default=str), slices=self._slices(builder, changed),
         )  # fmt: skip
 
     def _slices(self, builder: MartBuilder, changed: list[Candidate]) -> tuple[TableSlice, ...]:

@@ -7,33 +7,25 @@ WITH bought AS (
     count(*) AS transactions,
     sum(amount) AS total_amount,
     max(amount) AS largest_amount,
-    count(DISTINCT product_category) AS product_categories,
-    count(DISTINCT device_id) AS devices,
-    count(DISTINCT payment_provider) AS payment_providers,
+    size(collect_set(product_category)) AS product_categories,
+    size(collect_set(device_id)) AS devices,
+    size(collect_set(payment_provider)) AS payment_providers,
     count_if(will_default) AS defaults,
     CAST(avg(risk_score) AS DECIMAL(9,6)) AS mean_risk_score
   FROM int_enriched_transactions
   GROUP BY customer_id, currency
 ), seen AS (
-  SELECT
-    customer_id,
-    max_by(customer_age_bracket, transaction_date) AS customer_age_bracket,
-    max_by(customer_tenure_days, transaction_date) AS customer_tenure_days,
-    max_by(customer_income_bracket, transaction_date) AS customer_income_bracket,
-    max_by(customer_credit_score_range, transaction_date) AS customer_credit_score_range,
-    max_by(customer_verification_level, transaction_date) AS customer_verification_level,
-    max_by(customer_address_stability, transaction_date) AS customer_address_stability,
-    max_by(customer_state, transaction_date) AS customer_state
+  SELECT customer_id, max_by(struct(customer_age_bracket, customer_tenure_days, customer_income_bracket, customer_credit_score_range, customer_verification_level, customer_address_stability, customer_state), transaction_date) AS last_seen
   FROM stg_customers
   GROUP BY customer_id
 )
 SELECT
   b.*,
-  s.customer_age_bracket,
-  s.customer_tenure_days,
-  s.customer_income_bracket,
-  s.customer_credit_score_range,
-  s.customer_verification_level,
-  s.customer_address_stability,
-  s.customer_state
+  s.last_seen.customer_age_bracket AS customer_age_bracket,
+  s.last_seen.customer_tenure_days AS customer_tenure_days,
+  s.last_seen.customer_income_bracket AS customer_income_bracket,
+  s.last_seen.customer_credit_score_range AS customer_credit_score_range,
+  s.last_seen.customer_verification_level AS customer_verification_level,
+  s.last_seen.customer_address_stability AS customer_address_stability,
+  s.last_seen.customer_state AS customer_state
 FROM bought b JOIN seen s ON s.customer_id = b.customer_id

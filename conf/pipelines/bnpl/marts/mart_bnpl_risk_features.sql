@@ -9,8 +9,8 @@ SELECT
   CAST(count_if(NOT coalesce(device_is_trusted, false)) / count(*) AS DECIMAL(9,6)) AS untrusted_device_share,
   CAST(avg(credit_utilization) AS DECIMAL(12,6)) AS mean_credit_utilization,
   max(credit_utilization) AS highest_credit_utilization,
-  count(DISTINCT device_id) AS devices,
-  count(DISTINCT payment_method_id) AS payment_methods,
+  size(collect_set(device_id)) AS devices,
+  size(collect_set(payment_method_id)) AS payment_methods,
   count_if(will_default) AS defaults,
   CAST(count_if(will_default) / count(*) AS DECIMAL(9,6)) AS default_rate
 FROM int_enriched_transactions

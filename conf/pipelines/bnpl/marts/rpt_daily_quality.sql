@@ -1,22 +1,5 @@
 -- One row a day. Drift compares with days of the same type, up to 28 days back: a weekend is not a strange Friday.
-WITH days AS (
-  SELECT
-    transaction_date,
-    max(day_type) AS day_type,
-    max(asked_volume) AS asked_volume,
-    count(*) AS transactions,
-    count(DISTINCT customer_id) AS customers,
-    sum(amount) AS amount,
-    avg(amount) AS mean_amount,
-    percentile(amount, 0.5) AS median_amount,
-    stddev_pop(amount) AS deviation_amount,
-    avg(risk_score) AS mean_risk,
-    count_if(risk_level = 'high') / count(*) AS high_risk,
-    count_if(will_default) / count(*) AS defaulted,
-    count_if(checkout_speed IS NULL OR time_on_site_seconds IS NULL) / count(*) AS unknown_behaviour
-  FROM int_enriched_transactions
-  GROUP BY transaction_date
-), compared AS (
+WITH compared AS (
   SELECT
     *,
     count(*) OVER before AS days_before,
@@ -25,7 +8,7 @@ WITH days AS (
     avg(defaulted) OVER before AS usual_defaulted,
     avg(transactions) OVER before AS usual_transactions,
     avg(CASE WHEN day_type = 'weekday' THEN transactions END) OVER any_before AS usual_weekday
-  FROM days
+  FROM int_daily_metrics
   WINDOW
     before AS (PARTITION BY day_type ORDER BY unix_date(transaction_date) RANGE BETWEEN 28 PRECEDING AND 1 PRECEDING),
     any_before AS (ORDER BY unix_date(transaction_date) RANGE BETWEEN 28 PRECEDING AND 1 PRECEDING)

@@ -1,14 +1,21 @@
+-- Attributes are those of the customer's last transaction of the day.
 SELECT
-  day AS transaction_date,
+  transaction_date,
   customer_id,
-  count(*) AS transactions,
-  -- As of the customer's last transaction of the day.
-  max_by(customer_age_bracket, struct(occurred_at, transaction_id)) AS customer_age_bracket,
-  max_by(customer_tenure_days, struct(occurred_at, transaction_id)) AS customer_tenure_days,
-  max_by(customer_income_bracket, struct(occurred_at, transaction_id)) AS customer_income_bracket,
-  max_by(customer_credit_score_range, struct(occurred_at, transaction_id)) AS customer_credit_score_range,
-  max_by(customer_verification_level, struct(occurred_at, transaction_id)) AS customer_verification_level,
-  max_by(customer_address_stability, struct(occurred_at, transaction_id)) AS customer_address_stability,
-  max_by(customer_state, struct(occurred_at, transaction_id)) AS customer_state
-FROM raw_transactions
-GROUP BY day, customer_id
+  transactions,
+  last_seen.customer_age_bracket AS customer_age_bracket,
+  last_seen.customer_tenure_days AS customer_tenure_days,
+  last_seen.customer_income_bracket AS customer_income_bracket,
+  last_seen.customer_credit_score_range AS customer_credit_score_range,
+  last_seen.customer_verification_level AS customer_verification_level,
+  last_seen.customer_address_stability AS customer_address_stability,
+  last_seen.customer_state AS customer_state
+FROM (
+  SELECT
+    day AS transaction_date,
+    customer_id,
+    count(*) AS transactions,
+    max_by(struct(customer_age_bracket, customer_tenure_days, customer_income_bracket, customer_credit_score_range, customer_verification_level, customer_address_stability, customer_state), struct(occurred_at, transaction_id)) AS last_seen
+  FROM raw_transactions
+  GROUP BY day, customer_id
+)
