@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ledgerlake.config.check_alerts import check_alert_rules
 from ledgerlake.config.check_marts import check_marts, mart_graph, suite_findings
+from ledgerlake.config.check_masters import check_masters
 from ledgerlake.config.models import Column, Pipeline, Table
 from ledgerlake.config.source_map import Document, read_document
 from ledgerlake.errors import ConfigError, Where
@@ -25,6 +26,7 @@ def check_pipeline(pipeline: Pipeline) -> list[ConfigError]:
         findings += [*_check_table(pipeline, table, document)]
     document = read_document(pipeline.folder / "pipeline.yml")
     findings += [*_check_sources(pipeline, document), *_check_cycles(pipeline, document)]
+    findings += [*check_masters(pipeline, document)]
     if not findings:
         findings += [*check_marts(pipeline, document)]
     if not findings:

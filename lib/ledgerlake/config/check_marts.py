@@ -11,6 +11,7 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
 from ledgerlake.config.check_charts import check_charts
+from ledgerlake.config.master_tables import master_tables
 from ledgerlake.config.models import Input, Mart, Pipeline, Table
 from ledgerlake.config.source_map import Document
 from ledgerlake.core import change as c
@@ -29,7 +30,7 @@ def mart_graph(pipeline: Pipeline) -> dict[str, set[str]]:
 
 def check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:
     """Yield what is wrong with the marts, in the order of their dependencies, until one is wrong; then with charts."""
-    schema: dict[str, dict[str, str]] = {name: _silver_schema(name, t) for name, t in pipeline.readable.items()}
+    schema = _input_schema(pipeline)
     by_name = {m.mart: (n, m) for n, m in enumerate(pipeline.spec.marts)}
     for name in TopologicalSorter(mart_graph(pipeline)).static_order():
         index, mart = by_name[name]
@@ -40,9 +41,18 @@ def check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]
     yield from check_charts(pipeline, schema, document)
 
 
+def _input_schema(pipeline: Pipeline) -> dict[str, dict[str, str]]:
+    read = {name: _silver_schema(name, t) for name, t in pipeline.readable.items()}
+    return read | {name: _columns(t) for name, t in master_tables(pipeline.spec.masters).items()}
+
+
 def _silver_schema(name: str, table: Table) -> dict[str, str]:
     bounds = dict.fromkeys((c.VALID_FROM, c.VALID_TO, c.CURRENT), "string") if name != table.table else {}
-    return {col.name: spark_type(col.type) for col in table.columns} | dict.fromkeys(PUBLISHED_META, "string") | bounds
+    return _columns(table) | dict.fromkeys(PUBLISHED_META, "string") | bounds
+
+
+def _columns(table: Table) -> dict[str, str]:
+    return {col.name: spark_type(col.type) for col in table.columns}
 
 
 def _check_mart(
@@ -57,6 +67,12 @@ def _check_mart(
         yield error
         return
     schema[mart.mart] = dict.fromkeys(output, "string")
+    if set(mart.pii) - set(output):
+        yield ConfigError(
+            f"`pii` names unknown columns {sorted(set(mart.pii) - set(output))}",
+            where=document.where("marts", index, "pii"),
+            then=f"the SQL gives {output}",
+        )
     wanted = {*mart.key, *([mart.partition_by] if mart.partition_by else [])}
     if wanted - set(output):
         yield ConfigError(
@@ -117,7 +133,7 @@ def output_columns(text: str, file: str, inputs: Mapping[str, dict[str, str]], t
 
 def mart_columns(pipeline: Pipeline) -> dict[str, dict[str, str]]:
     """Return the columns of each mart of a pipeline whose marts were found right."""
-    schema: dict[str, dict[str, str]] = {name: _silver_schema(name, t) for name, t in pipeline.readable.items()}
+    schema = _input_schema(pipeline)
     for name in TopologicalSorter(mart_graph(pipeline)).static_order():
         inputs = {i.name: schema[i.name] for i in pipeline.mart(name).inputs}
         schema[name] = dict.fromkeys(output_columns(pipeline.sql[name], "", inputs, ""), "string")

@@ -21,10 +21,10 @@ from ledgerlake.feeds.frames import literal, reading_session
 from ledgerlake.lake import history, native, quarantine, silver, snapshots, stage
 from ledgerlake.lake.commits import marked
 from ledgerlake.lake.tables import (
-    BRONZE_PROPERTIES,
     SILVER_PROPERTIES,
     Commit,
     bronze_fields,
+    bronze_properties,
     history_fields,
     silver_fields,
     silver_properties,
@@ -71,7 +71,7 @@ class BatchLoader:
         facts = done.note["facts"] if done else self._to_bronze(batch)
         applied, silver_version = self._to_silver(batch, facts)
         if table.history and facts["accepted"]:
-            self._to_history(batch)
+            self._to_history(batch, facts)
         counts = Counts(
             read=facts["read"], applied=applied, superseded=facts["accepted"] - applied,
             duplicate=facts["duplicate"], quarantined=facts["refused"] + facts["held"], held=facts["held"],
@@ -82,7 +82,7 @@ class BatchLoader:
 
     def _prepare(self, table: Table) -> None:
         storage, paths = self._w.storage, self._w.paths
-        storage.create(paths.bronze(table.table), bronze_fields(table), BRONZE_PROPERTIES)
+        storage.create(paths.bronze(table.table), bronze_fields(table), bronze_properties(table))
         storage.create(paths.silver(table.table), silver_fields(table), silver_properties(table))
         written = [paths.bronze(table.table), paths.silver(table.table)]
         if table.history:
@@ -229,7 +229,7 @@ class BatchLoader:
         with marked(session, f"{batch.batch_id}-silver", note):
             session.sql(statement)
 
-    def _to_history(self, batch: Batch) -> None:
+    def _to_history(self, batch: Batch, facts: dict[str, Any]) -> None:
         """Derive the versions of every key that the batch touched again; all keys after a truncate."""
         path, table = self._w.paths.history(batch.table.table), batch.table
         if self._w.storage.commit_of(path, batch.batch_id):
@@ -237,14 +237,31 @@ class BatchLoader:
         session = self._w.spark().newSession()
         bronze = session.read.format("delta").load(self._w.paths.bronze(table.table))
         standing = session.read.format("delta").load(path)
-        mine = bronze.where(f"{c.BATCH_ID} = {literal(batch.batch_id)}")
-        truncates = bronze.where("_op = 'truncate'").select(c.POSITION)
-        if mine.where("_op = 'truncate'").isEmpty():
+        ever = facts.get("truncated_at") or self._truncated_before(batch)
+        truncates = bronze.where("_op = 'truncate'").select(c.POSITION) if ever else None
+        if not facts.get("truncated_at"):
+            mine = bronze.where(f"{c.BATCH_ID} = {literal(batch.batch_id)}")
             keys = mine.select(*table.key).distinct().hint("broadcast")
             bronze, standing = (f.join(keys, list(table.key), "left_semi") for f in (bronze, standing))
-        derived = history.versions(bronze, truncates, table)
-        history.revised(derived, standing, table).createOrReplaceTempView("revised")
-        with marked(session, f"{batch.batch_id}-history", {"batch_id": batch.batch_id, "run_id": self._run_id}):
+        revised = history.revised(history.versions(bronze, truncates, table), standing, table)
+        step, note = f"{batch.batch_id}-history", {"batch_id": batch.batch_id, "run_id": self._run_id}
+        few = facts["accepted"] <= min(native.HELD_ROWS_MAX, self._w.environment.native_merge_rows_max)
+        if few and not ever and native.fits(self._w.storage, path):
+            rows = native.held(self._w.storage, path, revised, history.GONE)
+            key = (*table.key, c.VALID_FROM)
+            native.replace(
+                self._w.storage,
+                path,
+                rows,
+                key,
+                gone=history.GONE,
+                differs=history.DIFFERS,
+                note=note,
+                transaction=step,
+            )
+            return
+        revised.createOrReplaceTempView("revised")
+        with marked(session, step, note):
             session.sql(history.merge_sql(table, path, "revised"))
 
     def _record(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deltalake import CommitProperties, Transaction
@@ -23,6 +24,10 @@ from ledgerlake.lake.tables import TableStorage
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+HELD_ROWS_MAX = 5_000
+"""Up to so many changes their consequences are brought into this process and merged from here."""
 
 TARGET_BYTES_MAX = 1 << 30
 """Target files that a native merge may have to rewrite; above it a cluster does it faster."""
@@ -31,6 +36,12 @@ TARGET_BYTES_MAX = 1 << 30
 def suits(table: Table, rows: int, rows_max: int) -> bool:
     """Say whether a batch of ``rows`` accepted changes is small enough, and its table whole."""
     return table.changes == "whole" and rows <= rows_max
+
+
+def fits(storage: TableStorage, path: str) -> bool:
+    """Say whether a table's files are small enough to be merged into from one process."""
+    table = storage.open(path)
+    return table is None or sum(table.get_add_actions(flatten=True)["size_bytes"].to_pylist()) <= TARGET_BYTES_MAX
 
 
 def merge(
@@ -45,7 +56,7 @@ def merge(
     """
     target = storage.open(silver)
     assert target is not None, "silver is created before it is merged into"
-    if sum(target.get_add_actions(flatten=True)["size_bytes"].to_pylist()) > TARGET_BYTES_MAX:
+    if not fits(storage, silver):
         return False
     columns = [f.name for f in target.schema().fields]
     source = _winners(storage, bronze, columns, batch_id, truncated_at)
@@ -72,6 +83,54 @@ def merge(
             then="run again; the batch continues where it stopped",
         ) from error
     return True
+
+
+def replace(
+    storage: TableStorage, path: str, rows: pa.Table, key: tuple[str, ...], *, gone: str, differs: str = "true",
+    note: Mapping[str, Any], transaction: str | None = None,
+) -> None:  # fmt: skip
+    """Merge rows that this process holds: those marked ``gone`` are deleted, others written where they differ.
+
+    ``differs`` compares a standing row (t) with a given one (s). Raises :class:`TransientError`
+    where another writer committed in between.
+    """
+    target = storage.open(path)
+    assert target is not None, "tables are created before they are merged into"
+    values = {f'"{n}"': f's."{n}"' for n in rows.column_names if n != gone}
+    merger = target.merge(
+        rows, " AND ".join(f't."{k}" = s."{k}"' for k in key), source_alias="s", target_alias="t",
+        commit_properties=CommitProperties(
+            custom_metadata={"userMetadata": json.dumps(note, sort_keys=True, default=str)},
+            app_transactions=[Transaction(transaction, 1)] if transaction else None,
+        ),
+    )  # fmt: skip
+    merger = merger.when_matched_delete(f"s.{gone}").when_matched_update(
+        values, predicate=f"NOT s.{gone} AND ({differs})"
+    )
+    try:
+        merger.when_not_matched_insert(values, predicate=f"NOT s.{gone}").execute()
+    except CommitFailedError as error:
+        raise TransientError(
+            "another writer committed at the same moment",
+            where=Where(file=path),
+            then="run again; it goes on from here",
+        ) from error
+
+
+def held(storage: TableStorage, path: str, frame: DataFrame, gone: str) -> pa.Table:
+    """Bring a small frame into this process, in the types of the table it is for, and with the mark ``gone``."""
+    import pyarrow as pa
+
+    empty = storage.rows(path, "false")
+    assert empty is not None, "tables are created before they are merged into"
+    schema = empty.schema.append(pa.field(gone, pa.bool_()))
+    rows = [{k: _utc(v) for k, v in row.asDict().items()} for row in frame.select(*schema.names).collect()]
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _utc(value: Any) -> Any:
+    """Return moments as UTC: Spark hands them over in this process's own zone."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
 def _winners(storage: TableStorage, bronze: str, columns: list[str], batch_id: str, truncated_at: str) -> pa.Table:

@@ -29,12 +29,6 @@ SILVER_PROPERTIES = {
     "delta.logRetentionDuration": "interval 90 days",
 }
 WRITTEN_ONCE = {"delta.appendOnly": "true"}  # the engine itself refuses updates and deletes
-BRONZE_PROPERTIES = {**WRITTEN_ONCE, "delta.logRetentionDuration": "interval 90 days"}
-
-
-def silver_properties(table: Table) -> Mapping[str, str]:
-    """Return the Delta properties of a table's silver."""
-    return SILVER_PROPERTIES | WRITTEN_ONCE if table.append_only else SILVER_PROPERTIES
 
 
 @dataclass(frozen=True)
@@ -186,6 +180,16 @@ def bronze_fields(table: Table) -> list[Field]:
     own = [_text(c.OP), Field(c.WINNER, PrimitiveType("boolean"))]
     carried = [Field(c.CARRIED, ArrayType(PrimitiveType("string"), contains_null=True))]
     return origin_fields() + own + [value_field(col) for col in table.columns] + carried
+
+
+def bronze_properties(table: Table) -> dict[str, str]:
+    """Return the properties of a bronze table: nothing is ever removed, and its log outlives the replay window."""
+    return WRITTEN_ONCE | {"delta.logRetentionDuration": f"interval {table.retention_days} days"}
+
+
+def silver_properties(table: Table) -> Mapping[str, str]:
+    """Return the Delta properties of a table's silver."""
+    return SILVER_PROPERTIES | WRITTEN_ONCE if table.append_only else SILVER_PROPERTIES
 
 
 def silver_fields(table: Table) -> list[Field]:
