@@ -29,7 +29,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     project = new_project(tmp_path_factory.mktemp("customers"))
     printed = project.command("demo", "customer_master", "--small").stdout
     parts = re.split(r"^▍", printed, flags=re.M)[1:]
-    return project, {part.split(" · ")[0].strip(): part for part in parts}
+    return project, {part.split(" · ")[0].strip(): " ".join(part.split()) for part in parts}
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from ledgerlake.lake.workspace import Workspace
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-HERE_RECORDS_MAX = 3_000
+HERE_RECORDS_MAX = 20_000
 """Up to so many touched records are mastered in the driver: starting Spark's stages costs more than resolving them."""
 
 
