@@ -166,15 +166,32 @@ class BatchLoader:
                     session.read.format("delta").load(paths.quarantine()).where(f"batch_id = {literal(batch.batch_id)}")
                 )
                 rows = rows.join(held.select("quarantine_id"), "quarantine_id", "left_anti").select(rows.columns)
-            with marked(session, f"{batch.batch_id}-quarantine-{self._run_id}", note):
-                rows.coalesce(1).write.format("delta").mode("append").save(paths.quarantine())
+            few = self._is_few(facts["refused"] + facts["held"])
+            self._append(
+                session, paths.quarantine(), rows.coalesce(1), f"{batch.batch_id}-quarantine-{self._run_id}", note, few
+            )
         if facts["accepted"]:
-            with marked(session, f"{batch.batch_id}-bronze", note | {"facts": facts}):
-                bronze = labelled.where(f"{stage.OK} AND NOT _duplicate").selectExpr(
-                    f"{literal(batch.batch_id)} AS {c.BATCH_ID}", *(n for n in c.ORIGIN if n != c.BATCH_ID),
-                    c.OP, c.WINNER, *(f"`{n}`" for n in batch.table.column_names), c.CARRIED,
-                )  # fmt: skip
-                bronze.write.format("delta").mode("append").save(paths.bronze(batch.table.table))
+            rows = labelled.where(f"{stage.OK} AND NOT _duplicate").selectExpr(
+                f"{literal(batch.batch_id)} AS {c.BATCH_ID}", *(n for n in c.ORIGIN if n != c.BATCH_ID),
+                c.OP, c.WINNER, *(f"`{n}`" for n in batch.table.column_names), c.CARRIED,
+            )  # fmt: skip
+            few = self._is_few(facts["accepted"])
+            self._append(
+                session, paths.bronze(batch.table.table), rows, f"{batch.batch_id}-bronze", note | {"facts": facts}, few
+            )
+
+    def _is_few(self, rows: int) -> bool:
+        return rows <= min(native.APPEND_ROWS_MAX, self._w.environment.native_merge_rows_max)
+
+    def _append(
+        self, session: SparkSession, path: str, rows: DataFrame, step: str, note: dict[str, Any], few: bool
+    ) -> None:
+        """Append rows to a table in one marked commit; ``few`` go through the native engine."""
+        if few:
+            native.append(self._w.storage, path, rows, step, note)
+            return
+        with marked(session, step, note):
+            rows.write.format("delta").mode("append").save(path)
 
     def _to_silver(self, batch: Batch, facts: dict[str, Any]) -> tuple[int, int]:
         """Bring a bronze slice into silver; return how many changes were applied, and silver's version."""

@@ -1,4 +1,4 @@
-"""Small batches merge through delta-rs: the same MERGE as in ``silver``, without starting Spark jobs.
+"""Small batches are appended and merged through delta-rs: the same MERGE as in ``silver``, without Spark's writers.
 
 For tens of thousands of changes Spark's MERGE is mostly planning, two passes and shuffles; the
 native engine does the same in an eighth of the time (docs/performance.md, ADR 0007). Large
@@ -12,20 +12,25 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from deltalake import CommitProperties, Transaction
+from deltalake import CommitProperties, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
 from ledgerlake.core.types import decimal_parts
 from ledgerlake.errors import TransientError, Where
-from ledgerlake.lake.tables import TableStorage
+from ledgerlake.lake.tables import TableStorage, _rs_uri
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyspark.sql import DataFrame
 
 TARGET_BYTES_MAX = 1 << 30
 """Target files that a native merge may have to rewrite; above it a cluster does it faster."""
+
+
+APPEND_ROWS_MAX = 20_000
+"""Rows that pass through this process's memory on their way into a table; above it Spark writes them itself."""
 
 
 def suits(table: Table, rows: int, rows_max: int) -> bool:
@@ -54,10 +59,7 @@ def merge(
     first = f't."{table.key[0]}"'
     merger = target.merge(
         source, f"{key} AND {first} >= {low} AND {first} <= {high}", source_alias="s", target_alias="t",
-        commit_properties=CommitProperties(
-            custom_metadata={"userMetadata": json.dumps(note, sort_keys=True, default=str)},
-            app_transactions=[Transaction(f"{batch_id}-silver", 1)],
-        ),
+        commit_properties=_marked(f"{batch_id}-silver", note),
     )  # fmt: skip
     taken = {f'"{n}"': f's."{n}"' for n in columns}
     updated = {n: e for n, e in taken.items() if n.strip('"') not in table.key}
@@ -71,6 +73,37 @@ def merge(
             then="run again; the batch continues where it stopped",
         ) from error
     return True
+
+
+def append(storage: TableStorage, uri: str, rows: DataFrame, step: str, note: Mapping[str, Any]) -> None:
+    """Append a few rows of a Spark frame in one commit, marked as ``lake.commits`` marks Spark's own; none: no commit.
+
+    Spark reads the state of a table anew for each write; for small batches that costs more than
+    everything else. Raises :class:`TransientError` where another writer committed in between.
+    """
+    import pyarrow as pa
+
+    batches = rows._collect_as_arrow()
+    if not batches:
+        return
+    try:
+        write_deltalake(
+            _rs_uri(uri), pa.Table.from_batches(batches), mode="append", storage_options=storage.options,
+            commit_properties=_marked(step, note),
+        )  # fmt: skip
+    except CommitFailedError as error:
+        raise TransientError(
+            "another writer committed at the same moment",
+            where=Where(file=uri),
+            then="run again; the batch continues where it stopped",
+        ) from error
+
+
+def _marked(step: str, note: Mapping[str, Any]) -> CommitProperties:
+    return CommitProperties(
+        custom_metadata={"userMetadata": json.dumps(note, sort_keys=True, default=str)},
+        app_transactions=[Transaction(step, 1)],
+    )
 
 
 def _winners(storage: TableStorage, bronze: str, columns: list[str], batch_id: str, truncated_at: str) -> pa.Table:
