@@ -53,7 +53,7 @@ package: setup ## build what EMR Serverless needs into dist/emr
 .PHONY: lock
 lock: $(VENV)/.locked ## choose the newest versions that setup.py allows, and lock them with hashes
 	@$(COMPILE) --upgrade --all-extras -o requirements.lock setup.py
-	@$(COMPILE) --extra snowflake --extra stripe --extra http --extra avro --extra postgres --extra calendar -c requirements.lock -o emr/requirements.lock setup.py
+	@$(COMPILE) --extra snowflake --extra stripe --extra http --extra avro --extra postgres --extra calendar --extra masters -c requirements.lock -o emr/requirements.lock setup.py
 
 .PHONY: clean
 clean: ## remove what runs and builds leave behind, local lake included

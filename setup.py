@@ -29,6 +29,8 @@ EXTRAS = {
         # Spark 3.5 predates pandas 3: createDataFrame turns its missing strings into 'NaN' text.
         "pandas>=2.2,<3",
     ],
+    # Masters of many records are resolved in Python workers, for which Spark asks pandas to be there.
+    "masters": ["pandas>=2.2,<3"],
     "quality": ["great-expectations==1.24.1"],
     # The 5.x line cannot talk to the local Snowflake server.
     "snowflake": ["snowflake-connector-python==4.8.1", "cryptography"],

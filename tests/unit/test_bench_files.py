@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ledgerlake.bench.data import changes
-from ledgerlake.bench.memory import resident_bytes
+from ledgerlake.bench.processes import cpu_seconds, resident_bytes
 from ledgerlake.bench.reader_files import FORMATS
 from ledgerlake.bench.readers import landed, table_of
 
@@ -33,3 +33,10 @@ def test_the_memory_of_a_process_includes_its_children() -> None:
         child.communicate(b"\n")
     assert alone > _CHILD_BYTES
     assert together > alone
+
+
+def test_processor_time_grows_with_work_and_not_with_waiting() -> None:
+    before = cpu_seconds(os.getpid())
+    while cpu_seconds(os.getpid()) < before + 0.05:  # bounded by the machine: work is all that ends it
+        sum(range(100_000))
+    assert cpu_seconds(os.getpid()) >= before + 0.05

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -12,12 +11,12 @@ from rich.console import Console
 
 from ledgerlake.bench.contenders import DAY, write_project
 from ledgerlake.bench.data import changes
+from ledgerlake.bench.processes import resident_bytes
 from ledgerlake.bench.reader_files import FORMATS
 
 LOAD_ROWS, HEAP = 1_000_000, "1g"
 LIMIT_GIB = 2.0
 _INTERVAL_S = 0.2
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def loaded_in(folder: Path, console: Console, rows: int = LOAD_ROWS) -> dict[str, float]:
@@ -40,26 +39,6 @@ def loaded_in(folder: Path, console: Console, rows: int = LOAD_ROWS) -> dict[str
         f" (goal {LIMIT_GIB:.0f} GiB; Java heap {HEAP})"
     )
     return {"rows": rows, "seconds": round(took, 1), "resident GiB": round(gib, 2)}
-
-
-def resident_bytes(root: int) -> int:
-    """Return the resident memory of a process and all its descendants; 0 where there is no /proc.
-
-    Pages that the processes share count for each of them, so the sum is an upper bound.
-    """
-    parents: dict[int, int] = {}
-    sizes: dict[int, int] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            # The name stands in brackets and may hold spaces: the numbered fields come after it.
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:  # it ended while we looked
-            continue
-        parents[int(entry.name)], sizes[int(entry.name)] = int(fields[1]), int(fields[21]) * _PAGE_BYTES
-    family = {root}
-    while grown := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= grown
-    return sum(sizes.get(pid, 0) for pid in family)
 
 
 def _write(folder: Path, rows: int) -> None:

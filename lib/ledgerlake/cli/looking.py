@@ -13,6 +13,7 @@ from rich.table import Table as Grid
 from ledgerlake.cli.context import Context, plain
 from ledgerlake.config.check import check_pipeline
 from ledgerlake.config.load import load_pipeline, pipeline_names
+from ledgerlake.config.personal import personal_columns
 from ledgerlake.errors import AccountingError, ConfigError, NotFoundError
 from ledgerlake.lake.readers import history
 from ledgerlake.ops.load import open_quarantine
@@ -20,7 +21,7 @@ from ledgerlake.ops.plan import plan
 from ledgerlake.ops.replay import compare
 from ledgerlake.ops.trace import trace_batch, trace_publication, trace_row
 from ledgerlake.ops.warehouse import open_warehouse, target_of
-from ledgerlake.publish.governance import grants
+from ledgerlake.publish.governance import PiiColumn, governance_sql, grants
 from ledgerlake.publish.query import run_query
 
 PipelineOption = Annotated[str | None, typer.Option("--pipeline", "-p", help="default: the only one there is")]
@@ -246,14 +247,19 @@ def sql_command(
 
 
 def grants_command(context: typer.Context, pipeline: PipelineOption = None) -> None:
-    """Write the SQL that lets `publication.bi_role` read the published views, for an administrator to run."""
+    """Write the SQL that lets `publication.bi_role` read the views (and only `cleared_role` personal data) for an administrator."""
     own: Context = context.obj
-    declared = own.pipeline(own.only_pipeline(pipeline)).spec
+    loaded = own.pipeline(own.only_pipeline(pipeline))
+    declared = loaded.spec
     role = declared.publication.bi_role
     if role is None:
         raise ConfigError("no role is declared that may read the views", then="add `bi_role:` under `publication:`")
-    views = [m.mart for m in declared.marts if m.publish]
-    statements = grants(target_of(declared.publication), views, role)
+    views = [m for m in declared.marts if m.publish]
+    target, cleared = target_of(declared.publication), declared.publication.cleared_role
+    statements = grants(target, [m.mart for m in views], role)
+    if cleared:
+        pii = [PiiColumn(m.mart, n, t) for m in views for n, t in sorted(personal_columns(loaded, m).items())]
+        statements = governance_sql(target, [m.mart for m in views], pii, bi_role=role, cleared_role=cleared)
 
     def show() -> None:
         for statement in statements:

@@ -37,12 +37,17 @@ def bench_command(
     readers_only: Annotated[bool, typer.Option("--readers-only", help="measure only how feeds read")] = False,
     feed: Annotated[list[str] | None, typer.Option(help="only this feed's reader; may be repeated")] = None,
     memory: Annotated[bool, typer.Option("--memory", help="measure only the memory of a large load")] = False,
+    scale: Annotated[bool, typer.Option("--scale", help="measure only what sizes a cluster for tax_ledger")] = False,
 ) -> None:
     """Measure loads beside appends and merges, readers beside Spark's, interleaved, as ratios."""
     from ledgerlake.bench.compare import bench, bench_memory, bench_readers_only
 
     own: Context = context.obj
-    if memory:
+    if scale:
+        from ledgerlake.bench.scale import bench_scale
+
+        bench_scale(own.project, own.console)
+    elif memory:
         bench_memory(own.project, own.console)
     elif readers_only or feed:
         bench_readers_only(own.project, own.console, rounds=rounds, feeds=tuple(feed or ()))

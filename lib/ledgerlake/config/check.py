@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ledgerlake.config.check_alerts import check_alert_rules
 from ledgerlake.config.check_marts import check_marts, mart_graph, suite_findings
+from ledgerlake.config.check_masters import check_masters
 from ledgerlake.config.models import Column, Pipeline, Table
 from ledgerlake.config.source_map import Document, read_document
 from ledgerlake.errors import ConfigError, Where
@@ -25,6 +26,7 @@ def check_pipeline(pipeline: Pipeline) -> list[ConfigError]:
         findings += [*_check_table(pipeline, table, document)]
     document = read_document(pipeline.folder / "pipeline.yml")
     findings += [*_check_sources(pipeline, document), *_check_cycles(pipeline, document)]
+    findings += [*check_masters(pipeline, document)]
     if not findings:
         findings += [*check_marts(pipeline, document)]
     if not findings:
@@ -58,6 +60,7 @@ def _check_table(pipeline: Pipeline, table: Table, document: Document) -> Iterat
     for index, column in enumerate(table.columns):
         yield from _check_column(pipeline, table, column, document, index)
     yield from _check_history(pipeline, table, document)
+    yield from _check_append_only(table, document)
     yield from _check_feed(pipeline, table, document)
     if table.suite:
         yield from suite_findings(pipeline, table.suite, set(names))
@@ -160,6 +163,20 @@ def _check_history(pipeline: Pipeline, table: Table, document: Document) -> Iter
         yield ConfigError(f"the effective column {name!r} is no time", where=where, then="use a timestamp or a date")
     elif table.changes == "partial":
         yield ConfigError("effective history needs whole rows", where=where, then="keep history by position")
+
+
+def _check_append_only(table: Table, document: Document) -> Iterator[ConfigError]:
+    if not table.append_only:
+        return
+    against = {
+        "changes": table.changes == "partial", "keys_can_change": table.keys_can_change,
+        "snapshot": table.snapshot is not None, "history": table.history is not None,
+    }  # fmt: skip
+    for name in (n for n, declared in against.items() if declared):
+        yield ConfigError(
+            f"`append_only` and `{name}` contradict each other: a key is written once and never changes",
+            where=document.where(name), then="remove one of them",
+        )  # fmt: skip
 
 
 def _check_cycles(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:

@@ -11,7 +11,8 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
 from ledgerlake.config.check_charts import check_charts
-from ledgerlake.config.models import Mart, Pipeline, Table
+from ledgerlake.config.master_tables import master_tables
+from ledgerlake.config.models import Input, Mart, Pipeline, Table
 from ledgerlake.config.source_map import Document
 from ledgerlake.core import change as c
 from ledgerlake.core.types import spark_type
@@ -29,7 +30,7 @@ def mart_graph(pipeline: Pipeline) -> dict[str, set[str]]:
 
 def check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:
     """Yield what is wrong with the marts, in the order of their dependencies, until one is wrong; then with charts."""
-    schema: dict[str, dict[str, str]] = {name: _silver_schema(name, t) for name, t in pipeline.readable.items()}
+    schema = _input_schema(pipeline)
     by_name = {m.mart: (n, m) for n, m in enumerate(pipeline.spec.marts)}
     for name in TopologicalSorter(mart_graph(pipeline)).static_order():
         index, mart = by_name[name]
@@ -40,9 +41,18 @@ def check_marts(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]
     yield from check_charts(pipeline, schema, document)
 
 
+def _input_schema(pipeline: Pipeline) -> dict[str, dict[str, str]]:
+    read = {name: _silver_schema(name, t) for name, t in pipeline.readable.items()}
+    return read | {name: _columns(t) for name, t in master_tables(pipeline.spec.masters).items()}
+
+
 def _silver_schema(name: str, table: Table) -> dict[str, str]:
     bounds = dict.fromkeys((c.VALID_FROM, c.VALID_TO, c.CURRENT), "string") if name != table.table else {}
-    return {col.name: spark_type(col.type) for col in table.columns} | dict.fromkeys(PUBLISHED_META, "string") | bounds
+    return _columns(table) | dict.fromkeys(PUBLISHED_META, "string") | bounds
+
+
+def _columns(table: Table) -> dict[str, str]:
+    return {col.name: spark_type(col.type) for col in table.columns}
 
 
 def _check_mart(
@@ -57,6 +67,12 @@ def _check_mart(
         yield error
         return
     schema[mart.mart] = dict.fromkeys(output, "string")
+    if set(mart.pii) - set(output):
+        yield ConfigError(
+            f"`pii` names unknown columns {sorted(set(mart.pii) - set(output))}",
+            where=document.where("marts", index, "pii"),
+            then=f"the SQL gives {output}",
+        )
     wanted = {*mart.key, *([mart.partition_by] if mart.partition_by else [])}
     if wanted - set(output):
         yield ConfigError(
@@ -66,7 +82,28 @@ def _check_mart(
         )
     if mart.suite:
         yield from suite_findings(pipeline, mart.suite, set(output))
-    yield from _check_inputs(mart, inputs, document, index)
+    yield from _check_inputs(pipeline, mart, inputs, document, index)
+
+
+def _check_moments(pipeline: Pipeline, item: Input, at: Where) -> Iterator[ConfigError]:
+    """Yield what is wrong with the columns by which an input is read as of a moment."""
+    if item.table is None:
+        return
+    table = pipeline.readable[item.table]
+    columns = table.columns
+    if item.known and not (table.append_only and table.table == item.table):
+        yield ConfigError(
+            f"`known` on {item.table}, whose rows are replaced: what they said before is gone",
+            where=at, then="only tables with `append_only: true` remember what was known when",
+        )  # fmt: skip
+    times = {k.name for k in columns if k.type in ("timestamp", "date") and not k.nullable}
+    for kind, name in (("known", item.known), ("effective", item.effective)):
+        if name is not None and name not in (times | {c.EXTRACTED_AT} if kind == "known" else times):
+            yield ConfigError(
+                f"`{kind}: {name}` is no time of {item.table} that every row has",
+                where=at,
+                then=f"use one of {sorted(times)}",
+            )
 
 
 def output_columns(text: str, file: str, inputs: Mapping[str, dict[str, str]], then: str) -> list[str]:
@@ -96,7 +133,7 @@ def output_columns(text: str, file: str, inputs: Mapping[str, dict[str, str]], t
 
 def mart_columns(pipeline: Pipeline) -> dict[str, dict[str, str]]:
     """Return the columns of each mart of a pipeline whose marts were found right."""
-    schema: dict[str, dict[str, str]] = {name: _silver_schema(name, t) for name, t in pipeline.readable.items()}
+    schema = _input_schema(pipeline)
     for name in TopologicalSorter(mart_graph(pipeline)).static_order():
         inputs = {i.name: schema[i.name] for i in pipeline.mart(name).inputs}
         schema[name] = dict.fromkeys(output_columns(pipeline.sql[name], "", inputs, ""), "string")
@@ -104,12 +141,13 @@ def mart_columns(pipeline: Pipeline) -> dict[str, dict[str, str]]:
 
 
 def _check_inputs(
-    mart: Mart, schema: dict[str, dict[str, str]], document: Document, index: int
+    pipeline: Pipeline, mart: Mart, schema: dict[str, dict[str, str]], document: Document, index: int
 ) -> Iterator[ConfigError]:
     for number, item in enumerate(mart.inputs):
+        at = document.where("marts", index, "inputs", number)
+        yield from _check_moments(pipeline, item, at)
         if item.partition is None:
             continue
-        at = document.where("marts", index, "inputs", number)
         try:
             columns = {c.name for c in sqlglot.parse_one(item.partition, dialect="spark").find_all(exp.Column)}
         except sqlglot.errors.ParseError:

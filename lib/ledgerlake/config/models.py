@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from ledgerlake.config.alerting import Alerts
+from ledgerlake.config.base import ColumnType
 from ledgerlake.config.base import Model as Model
 from ledgerlake.config.base import Name as Name
+from ledgerlake.config.mastering import Master
 from ledgerlake.core.identity import fingerprint
-from ledgerlake.core.types import is_type
-
-
-def _known_type(name: str) -> str:
-    if not is_type(name):
-        raise ValueError(
-            f"{name!r} is not a column type; use string, integer, bigint, boolean, date, timestamp or decimal(p,s)"
-        )
-    return name
-
-
-ColumnType = Annotated[str, AfterValidator(_known_type)]
 
 
 class Reference(Model):
@@ -88,7 +78,9 @@ class History(Model):
 class Table(Model):
     """One silver table: where it comes from, its key, its contract.
 
-    ``snapshot`` says that deliveries are snapshots, whatever the feed.
+    ``snapshot`` says that deliveries are snapshots, whatever the feed. ``append_only``: a key is
+    written once and never changes (see ``core.append_only``). Nothing is deleted from bronze;
+    ``retention_days`` is how long its Delta log is kept, which replays as of a moment need.
     """
 
     table: Name
@@ -99,9 +91,11 @@ class Table(Model):
     columns: tuple[Column, ...] = Field(min_length=1)
     changes: Literal["whole", "partial"] = "whole"
     keys_can_change: bool = False
+    append_only: bool = False
     on_new_column: Literal["add", "ignore", "refuse"] = "add"
     snapshot: Snapshot | None = None
     history: History | None = None
+    retention_days: int = Field(default=90, ge=90)
     suite: str | None = None
     feed: dict[str, Any] = Field(default_factory=dict)
 
@@ -122,7 +116,7 @@ class Table(Model):
     @cached_property
     def fingerprint(self) -> str:
         """Return the hash of what the declaration means: layout and description may change freely."""
-        return fingerprint(self.model_dump(mode="json", exclude={"description"}))
+        return fingerprint(self.model_dump(mode="json", exclude={"description", "retention_days"}))
 
 
 class Source(Model):
@@ -138,17 +132,23 @@ class Input(Model):
     """What a mart is built from, and which of its partitions a changed row touches.
 
     ``partition`` is a SQL expression over the input's columns that gives the mart's partition
-    value; without it any change rebuilds the whole mart.
+    value; without it any change rebuilds the whole mart. ``known`` and ``effective`` name the
+    columns of a table that say since when a row is known, and since when it holds: questions as
+    of a moment read only rows up to it (see ``ops.as_of``).
     """
 
     table: Name | None = None
     mart: Name | None = None
     partition: str | None = None
+    known: str | None = None
+    effective: Name | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Input:
         if (self.table is None) == (self.mart is None):
             raise ValueError("give either `table` or `mart`")
+        if self.mart and (self.known or self.effective):
+            raise ValueError("`known` and `effective` belong to tables: a mart follows its own inputs")
         return self
 
     @property
@@ -158,7 +158,7 @@ class Input(Model):
 
 
 class Mart(Model):
-    """One gold table made by SQL."""
+    """One gold table made by SQL; ``pii`` names personal columns that no input has under that name."""
 
     mart: Name
     description: str = ""
@@ -168,6 +168,7 @@ class Mart(Model):
     inputs: tuple[Input, ...] = Field(min_length=1)
     suite: str | None = None
     publish: bool = True
+    pii: tuple[Name, ...] = ()
 
 
 class Chart(Model):
@@ -188,6 +189,7 @@ class Target(Model):
     bi_schema: str
     external_stage: str | None = None
     bi_role: str | None = None
+    cleared_role: str | None = None
 
 
 class PipelineFile(Model):
@@ -199,6 +201,7 @@ class PipelineFile(Model):
     pipeline: Name
     description: str = ""
     sources: dict[Name, Source]
+    masters: tuple[Master, ...] = ()
     marts: tuple[Mart, ...] = ()
     gate: Name | None = None
     charts: tuple[Chart, ...] = ()
@@ -223,9 +226,11 @@ class Pipeline(Model):
 
     @cached_property
     def readable(self) -> dict[str, Table]:
-        """Return what marts may read of silver: each table, and the histories under ``<table>_history``."""
+        """Return what marts may read of silver: each table, the histories under ``<table>_history``, and masters."""
+        from ledgerlake.config.master_tables import master_tables
+
         histories = {f"{t.table}_history": t for t in self.tables.values() if t.history}
-        return self.tables | histories
+        return self.tables | histories | master_tables(self.spec.masters)
 
     def mart(self, name: str) -> Mart:
         """Return the mart called ``name``; KeyError where there is none."""

@@ -52,6 +52,8 @@ COLUMN_POSITIONS = "_column_positions"
 VALID_FROM = "_valid_from"
 VALID_TO = "_valid_to"
 CURRENT = "_current"
+# Masters only: the hash of a row, by which a row that says something else is recognised.
+CONTENT = "_content"
 
 ORIGIN = (BATCH_ID, POSITION, OBJECT, ORDINAL, EXTRACTED_AT, CHANGE_ID)
 """The columns that lead a silver row back to its source (promise: traceable)."""

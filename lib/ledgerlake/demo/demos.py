@@ -8,7 +8,7 @@ from typing import Any
 from ledgerlake.demo.stage import Demo
 from ledgerlake.errors import ConfigError
 
-NAMES = ("ledgerbox", "bnpl", "org_balances")
+NAMES = ("ledgerbox", "customer_master", "tax_ledger", "bnpl", "org_balances")
 
 
 def demos_of(name: str) -> list[Demo[Any]]:

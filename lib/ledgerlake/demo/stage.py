@@ -131,13 +131,17 @@ class Stage:
         columns, rows = run_query(self.warehouse.connect(), sql)
         self.note(f"[bold]{title}[/]")
         self.note(f'[dim]ledgerlake sql "{" ".join(sql.split())}"[/]')
+        self.show(columns, rows)
+        return [tuple(row) for row in rows]
+
+    def show(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Show rows as a table."""
         grid = Grid()
         for name in columns:
             grid.add_column(name.lower(), justify="right", overflow="fold")
         for row in rows:
             grid.add_row(*(str(v) for v in row))
         self.console.print(grid)
-        return [tuple(row) for row in rows]
 
     def expect(self, holds: bool, otherwise: str) -> None:
         """Stop the story where something is not as it must be."""

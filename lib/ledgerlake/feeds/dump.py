@@ -18,7 +18,16 @@ from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.csv_files import placed_rows
 from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import contract_values, json_fields, json_records, lines_of, literal, path_sql, with_order
+from ledgerlake.feeds.frames import (
+    contract_values,
+    json_fields,
+    json_records,
+    lines_of,
+    literal,
+    path_sql,
+    with_exact_numbers,
+    with_order,
+)
 from ledgerlake.feeds.json_lines import content, verify
 from ledgerlake.feeds.tabular import by_layout, names_of, parquet_layout, scan_parquet
 from ledgerlake.landing.manifest import LandedObject
@@ -123,11 +132,14 @@ class DumpFeed(FileFeed):
         table = reading.table
         orders = {i.path: self.file_order(i.source_name) for i in reading.objects}
         position = _position(table, lambda c: path_sql("j", c.source_name))
-        return with_order(spark, parsed, orders).selectExpr(
-            "_object", "_ordinal", "'upsert' AS _op", f"{position} AS _position",
+        exact = with_exact_numbers(with_order(spark, parsed, orders), table)
+        problem = (
             "CASE WHEN j IS NULL THEN 'not a JSON object'"
-            f" WHEN {inexact} THEN 'a number too long to be read exactly from an array; deliver it as text or lines' END AS _problem",
-            "value AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried", *contract_values(table, "j"),
+            f" WHEN {inexact} THEN 'a number too long to be read exactly from an array; deliver it as text or lines' END"
+        )
+        return exact.selectExpr(
+            "_object", "_ordinal", "'upsert' AS _op", f"{position} AS _position", f"{problem} AS _problem",
+            f"CASE WHEN {problem} IS NOT NULL THEN value END AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried", *contract_values(table),
         )  # fmt: skip
 
     def file_order(self, name: str) -> str:

@@ -148,19 +148,32 @@ def without_nulls(items: list[str]) -> str:
     return f"coalesce(split(nullif(concat_ws(',', {', '.join(items)}), ''), ','), {none})" if items else none
 
 
-def contract_values(table: Table, root: str, prefix: str = "") -> list[str]:
-    """Return the select items that take each contract column from a parsed JSON record."""
-    return [f"{_value_sql(c, root, prefix + c.source_name)} AS `{c.name}`" for c in table.columns]
+def with_exact_numbers(parsed: DataFrame, table: Table, prefix: str = "") -> DataFrame:
+    """Return records of :func:`json_records` with ``_exact``, their decimals read again where a double may have passed.
 
-
-def _value_sql(column: Column, root: str, path: str) -> str:
-    """Return a field's text; long or scaled JSON numbers are read again, exactly.
-
-    Spark copies a JSON number into a string through a double, which keeps 15 digits.
+    Spark copies a JSON number into a string through a double, which keeps 15 digits: a record
+    with a longer or a scaled one is parsed once more, all its decimals with their own types.
     """
-    text = path_sql(root, path)
+    types = {prefix + c.source_name: exact_type(c.type) for c in table.columns if decimal_parts(c.type)}
+    if not types:
+        return parsed
+    doubtful = " OR ".join(_doubtful(path_sql("j", path)) for path in types)
+    again = f"from_json(value, {literal(f'STRUCT<{_struct(_tree(list(types)), types)}>')})"
+    return parsed.selectExpr("*", f"CASE WHEN {doubtful} THEN {again} END AS _exact")
+
+
+def contract_values(table: Table, prefix: str = "") -> list[str]:
+    """Return the select items that take each contract column from a record of :func:`with_exact_numbers`."""
+    return [f"{_value_sql(c, prefix + c.source_name)} AS `{c.name}`" for c in table.columns]
+
+
+def _value_sql(column: Column, path: str) -> str:
+    text = path_sql("j", path)
     if not decimal_parts(column.type):
         return text
-    leaf = json_schema([path]).replace("STRING", exact_type(column.type))
-    exact = path_sql(f"from_json(value, {literal(leaf)})", path)
-    return f"CASE WHEN {text} LIKE '%E%' OR length({text}) > 15 THEN coalesce(CAST({exact} AS STRING), {text}) ELSE {text} END"
+    exact = f"CAST({path_sql('_exact', path)} AS STRING)"
+    return f"CASE WHEN {_doubtful(text)} THEN coalesce({exact}, {text}) ELSE {text} END"
+
+
+def _doubtful(text: str) -> str:
+    return f"({text} LIKE '%E%' OR length({text}) > 15)"

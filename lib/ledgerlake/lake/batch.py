@@ -19,14 +19,16 @@ from ledgerlake.core.accounting import Counts
 from ledgerlake.errors import Where
 from ledgerlake.feeds.frames import literal, reading_session
 from ledgerlake.lake import history, native, quarantine, silver, snapshots, stage
+from ledgerlake.lake.appends import append
 from ledgerlake.lake.commits import marked
 from ledgerlake.lake.tables import (
-    BRONZE_PROPERTIES,
     SILVER_PROPERTIES,
     Commit,
     bronze_fields,
+    bronze_properties,
     history_fields,
     silver_fields,
+    silver_properties,
 )
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.landing.manifest import LandedObject
@@ -70,7 +72,7 @@ class BatchLoader:
         facts = done.note["facts"] if done else self._to_bronze(batch)
         applied, silver_version = self._to_silver(batch, facts)
         if table.history and facts["accepted"]:
-            self._to_history(batch)
+            self._to_history(batch, facts)
         counts = Counts(
             read=facts["read"], applied=applied, superseded=facts["accepted"] - applied,
             duplicate=facts["duplicate"], quarantined=facts["refused"] + facts["held"], held=facts["held"],
@@ -81,8 +83,8 @@ class BatchLoader:
 
     def _prepare(self, table: Table) -> None:
         storage, paths = self._w.storage, self._w.paths
-        storage.create(paths.bronze(table.table), bronze_fields(table), BRONZE_PROPERTIES)
-        storage.create(paths.silver(table.table), silver_fields(table), SILVER_PROPERTIES)
+        storage.create(paths.bronze(table.table), bronze_fields(table), bronze_properties(table))
+        storage.create(paths.silver(table.table), silver_fields(table), silver_properties(table))
         written = [paths.bronze(table.table), paths.silver(table.table)]
         if table.history:
             storage.create(paths.history(table.table), history_fields(table), SILVER_PROPERTIES)
@@ -95,13 +97,9 @@ class BatchLoader:
         labelled = stage.label(self._judged(session, batch), batch.table).persist()
         try:
             facts = _measure(labelled, batch.table)
-            earlier = self._overlapping(batch, facts)
-            if earlier:
-                seen = session.read.format("delta").load(self._w.paths.bronze(batch.table.table))
-                among = ", ".join(literal(b) for b in earlier)
-                compared = stage.against_bronze(
-                    labelled, seen.where(f"{c.BATCH_ID} IN ({among})"), batch.table
-                ).persist()
+            compared = self._compared(session, batch, labelled, facts)
+            if compared is not None:
+                compared.persist()
                 try:
                     facts = _measure(compared, batch.table)
                     self._write(session, batch, compared, facts)
@@ -112,6 +110,23 @@ class BatchLoader:
         finally:
             labelled.unpersist()
         return facts
+
+    def _compared(
+        self, session: SparkSession, batch: Batch, labelled: DataFrame, facts: dict[str, Any]
+    ) -> DataFrame | None:
+        """Return the batch compared with what was loaded before, None where nothing can stand already."""
+        table, paths = batch.table, self._w.paths
+        if table.append_only:
+            if facts["seen_min"] is None or self._w.storage.is_empty(paths.silver(table.table)):
+                return None
+            standing = session.read.format("delta").load(paths.silver(table.table))
+            return stage.against_silver(labelled, standing.where(silver.between(table, facts)), table)
+        earlier = self._overlapping(batch, facts)
+        if not earlier:
+            return None
+        seen = session.read.format("delta").load(paths.bronze(table.table))
+        among = ", ".join(literal(b) for b in earlier)
+        return stage.against_bronze(labelled, seen.where(f"{c.BATCH_ID} IN ({among})"), table)
 
     def _judged(self, session: SparkSession, batch: Batch) -> DataFrame:
         suite = self._w.pipeline.suite_of(batch.table)
@@ -154,7 +169,8 @@ class BatchLoader:
         ]
 
     def _write(self, session: SparkSession, batch: Batch, labelled: DataFrame, facts: dict[str, Any]) -> None:
-        paths, note = self._w.paths, {"batch_id": batch.batch_id, "run_id": self._run_id}
+        paths = self._w.paths
+        note: dict[str, Any] = {"batch_id": batch.batch_id, "run_id": self._run_id}
         if facts["refused"] or facts["held"]:
             self._w.storage.create(paths.quarantine(), quarantine.fields(), quarantine.PROPERTIES)
             rows = quarantine.rows_to_quarantine(
@@ -166,32 +182,15 @@ class BatchLoader:
                     session.read.format("delta").load(paths.quarantine()).where(f"batch_id = {literal(batch.batch_id)}")
                 )
                 rows = rows.join(held.select("quarantine_id"), "quarantine_id", "left_anti").select(rows.columns)
-            few = self._is_few(facts["refused"] + facts["held"])
-            self._append(
-                session, paths.quarantine(), rows.coalesce(1), f"{batch.batch_id}-quarantine-{self._run_id}", note, few
-            )
+            step, count = f"{batch.batch_id}-quarantine-{self._run_id}", facts["refused"] + facts["held"]
+            append(self._w, session, paths.quarantine(), rows.coalesce(1), count, step, note)
         if facts["accepted"]:
             rows = labelled.where(f"{stage.OK} AND NOT _duplicate").selectExpr(
                 f"{literal(batch.batch_id)} AS {c.BATCH_ID}", *(n for n in c.ORIGIN if n != c.BATCH_ID),
                 c.OP, c.WINNER, *(f"`{n}`" for n in batch.table.column_names), c.CARRIED,
             )  # fmt: skip
-            few = self._is_few(facts["accepted"])
-            self._append(
-                session, paths.bronze(batch.table.table), rows, f"{batch.batch_id}-bronze", note | {"facts": facts}, few
-            )
-
-    def _is_few(self, rows: int) -> bool:
-        return rows <= min(native.APPEND_ROWS_MAX, self._w.environment.native_merge_rows_max)
-
-    def _append(
-        self, session: SparkSession, path: str, rows: DataFrame, step: str, note: dict[str, Any], few: bool
-    ) -> None:
-        """Append rows to a table in one marked commit; ``few`` go through the native engine."""
-        if few:
-            native.append(self._w.storage, path, rows, step, note)
-            return
-        with marked(session, step, note):
-            rows.write.format("delta").mode("append").save(path)
+            path, note = paths.bronze(batch.table.table), note | {"facts": facts}
+            append(self._w, session, path, rows, facts["accepted"], f"{batch.batch_id}-bronze", note)
 
     def _to_silver(self, batch: Batch, facts: dict[str, Any]) -> tuple[int, int]:
         """Bring a bronze slice into silver; return how many changes were applied, and silver's version."""
@@ -232,7 +231,7 @@ class BatchLoader:
         with marked(session, f"{batch.batch_id}-silver", note):
             session.sql(statement)
 
-    def _to_history(self, batch: Batch) -> None:
+    def _to_history(self, batch: Batch, facts: dict[str, Any]) -> None:
         """Derive the versions of every key that the batch touched again; all keys after a truncate."""
         path, table = self._w.paths.history(batch.table.table), batch.table
         if self._w.storage.commit_of(path, batch.batch_id):
@@ -240,14 +239,31 @@ class BatchLoader:
         session = self._w.spark().newSession()
         bronze = session.read.format("delta").load(self._w.paths.bronze(table.table))
         standing = session.read.format("delta").load(path)
-        mine = bronze.where(f"{c.BATCH_ID} = {literal(batch.batch_id)}")
-        truncates = bronze.where("_op = 'truncate'").select(c.POSITION)
-        if mine.where("_op = 'truncate'").isEmpty():
+        ever = facts.get("truncated_at") or self._truncated_before(batch)
+        truncates = bronze.where("_op = 'truncate'").select(c.POSITION) if ever else None
+        if not facts.get("truncated_at"):
+            mine = bronze.where(f"{c.BATCH_ID} = {literal(batch.batch_id)}")
             keys = mine.select(*table.key).distinct().hint("broadcast")
             bronze, standing = (f.join(keys, list(table.key), "left_semi") for f in (bronze, standing))
-        derived = history.versions(bronze, truncates, table)
-        history.revised(derived, standing, table).createOrReplaceTempView("revised")
-        with marked(session, f"{batch.batch_id}-history", {"batch_id": batch.batch_id, "run_id": self._run_id}):
+        revised = history.revised(history.versions(bronze, truncates, table), standing, table)
+        step, note = f"{batch.batch_id}-history", {"batch_id": batch.batch_id, "run_id": self._run_id}
+        few = facts["accepted"] <= min(native.HELD_ROWS_MAX, self._w.environment.native_merge_rows_max)
+        if few and not ever and native.fits(self._w.storage, path):
+            rows = native.held(self._w.storage, path, revised, history.GONE)
+            key = (*table.key, c.VALID_FROM)
+            native.replace(
+                self._w.storage,
+                path,
+                rows,
+                key,
+                gone=history.GONE,
+                differs=history.DIFFERS,
+                note=note,
+                transaction=step,
+            )
+            return
+        revised.createOrReplaceTempView("revised")
+        with marked(session, step, note):
             session.sql(history.merge_sql(table, path, "revised"))
 
     def _record(
@@ -265,7 +281,7 @@ class BatchLoader:
 
 def _measure(labelled: DataFrame, table: Table) -> dict[str, Any]:
     """Fill the cache and return the batch's measures, in one pass."""
-    row = labelled.selectExpr(*stage.measures(table)).first()
+    row = labelled.selectExpr(*stage.measures(table), *stage.read_keys(table)).first()
     assert row is not None, "an aggregate always gives one row"
     return row.asDict()
 

@@ -97,9 +97,16 @@ def reasons_sql(table: Table, suite_rules: list[tuple[str, str]]) -> str:
     return (
         "CASE WHEN _problem IS NOT NULL THEN array(concat('record: ', _problem))"
         " WHEN _position IS NULL THEN array('record: no position')"
-        f" WHEN _op = 'truncate' THEN {_NONE}"
+        f"{_never_changed(table)} WHEN _op = 'truncate' THEN {_NONE}"
         f" WHEN _op = 'delete' THEN {always} ELSE concat({always}, {unless_delete}) END"
     )
+
+
+def _never_changed(table: Table) -> str:
+    """Return the case of what no key of an append-only table allows."""
+    if not table.append_only:
+        return ""
+    return " WHEN _op <> 'upsert' THEN array(concat('immutable: a ', _op, ' of a table whose keys are written once'))"
 
 
 def _array(tests: list[tuple[str, str]]) -> str:

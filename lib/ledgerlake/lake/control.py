@@ -47,6 +47,10 @@ SCHEMAS: dict[str, pa.Schema] = {
             "partitions": _TEXT, "rows": _TEXT, "reason": _TEXT,
         },
         "releases": {"quarantine_id": _TEXT, "table": _TEXT, "action": _TEXT, "batch_id": _TEXT},
+        "masters": {"master": _TEXT, "fingerprint": _TEXT, "inputs": _TEXT, "rows": _TEXT},
+        "access": {
+            "who": _TEXT, "master": _TEXT, "key_hash": _TEXT, "as_of": _TEXT, "fields": _TEXT, "reason": _TEXT,
+        },
         "alerts": {
             "alert": _TEXT, "finding_id": _TEXT, "status": _TEXT, "publication_id": _TEXT, "finding_key": _TEXT,
             "message": _TEXT,

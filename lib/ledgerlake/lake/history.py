@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 GONE = "_gone"
 
 
-def versions(changes: DataFrame, truncates: DataFrame, table: Table) -> DataFrame:
+def versions(changes: DataFrame, truncates: DataFrame | None, table: Table) -> DataFrame:
     """Return every version of the keys in ``changes`` (bronze rows, all that exist of each key).
 
-    ``truncates`` holds one column ``_position``, the table's truncates.
+    ``truncates`` holds one column ``_position``, the table's truncates; None where there never was one.
     """
     states = _states(_events(changes, truncates, table), table)
     return _by_effective(states, table) if table.history and table.history.effective else _by_position(states, table)
 
 
-def _events(changes: DataFrame, truncates: DataFrame, table: Table) -> DataFrame:
+def _events(changes: DataFrame, truncates: DataFrame | None, table: Table) -> DataFrame:
     """Return the changes of each key, with a delete of it at every truncate."""
     keyed = changes.where("_op <> 'truncate'")
+    if truncates is None:
+        return keyed
     keys = keyed.select(*table.key).distinct()
     columns = [n for n in keyed.columns if n not in (*table.key, c.POSITION, c.OP)]
     kinds = dict(keyed.dtypes)
@@ -107,14 +109,20 @@ def revised(derived: DataFrame, standing: DataFrame, table: Table) -> DataFrame:
     return derived.selectExpr("*", f"false AS {GONE}").unionByName(gone)
 
 
+DIFFERS = (
+    f"(t.{c.CHANGE_ID} <> s.{c.CHANGE_ID}) OR (t.{c.VALID_TO} IS DISTINCT FROM s.{c.VALID_TO})"
+    f" OR (t.{c.CURRENT} <> s.{c.CURRENT})"  # parentheses: engines differ in how far IS DISTINCT FROM reaches
+)
+"""Whether a standing version (t) says something else than the derived one (s)."""
+
+
 def merge_sql(table: Table, target: str, source: str) -> str:
     """Return the MERGE of revised versions into the history table."""
     key = " AND ".join(f"t.`{k}` = s.`{k}`" for k in (*table.key, c.VALID_FROM))
     columns = [*table.column_names, *c.ORIGIN, c.VALID_FROM, c.VALID_TO, c.CURRENT]
-    differs = f"t.{c.CHANGE_ID} <> s.{c.CHANGE_ID} OR NOT (t.{c.VALID_TO} <=> s.{c.VALID_TO}) OR t.{c.CURRENT} <> s.{c.CURRENT}"
     return (
         f"MERGE INTO delta.`{target}` t USING {source} s ON {key} WHEN MATCHED AND s.{GONE} THEN DELETE"
-        f" WHEN MATCHED AND ({differs}) THEN UPDATE SET {', '.join(f't.`{n}` = s.`{n}`' for n in columns)}"
+        f" WHEN MATCHED AND ({DIFFERS}) THEN UPDATE SET {', '.join(f't.`{n}` = s.`{n}`' for n in columns)}"
         f" WHEN NOT MATCHED AND NOT s.{GONE} THEN INSERT ({', '.join(f'`{n}`' for n in columns)})"
         f" VALUES ({', '.join(f's.`{n}`' for n in columns)})"
     )

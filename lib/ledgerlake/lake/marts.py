@@ -52,7 +52,7 @@ class Candidate:
 
 def mart_fingerprint(mart: Mart, sql: str) -> str:
     """Return what a mart means: when it changes, the mart is rebuilt whole."""
-    return fingerprint([mart.model_dump(mode="json", exclude={"suite", "description", "publish"}), sql])
+    return fingerprint([mart.model_dump(mode="json", exclude={"suite", "description", "publish", "pii"}), sql])
 
 
 class MartBuilder:
@@ -267,6 +267,6 @@ def partition_predicate(column: str, kind: str, values: tuple[str, ...]) -> str:
 def silver_rows(session: SparkSession, workspace: Workspace, table: str, version: int) -> DataFrame:
     """Return the visible rows of a silver table (or all of a history) at a version: contract columns and origin."""
     frame = session.read.format("delta").option("versionAsOf", version).load(workspace.paths.silver(table))
-    hidden = {c.DELETED, c.BASE_POSITION, c.DELETE_POSITION, c.COLUMN_POSITIONS}
+    hidden = {c.DELETED, c.BASE_POSITION, c.DELETE_POSITION, c.COLUMN_POSITIONS, c.CONTENT}
     visible = frame.where(f"NOT {c.DELETED}") if c.DELETED in frame.columns else frame
     return visible.select(*(n for n in frame.columns if n not in hidden))

@@ -10,32 +10,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from deltalake import CommitProperties, Transaction, write_deltalake
+from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import CommitFailedError
 
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
 from ledgerlake.core.types import decimal_parts
 from ledgerlake.errors import TransientError, Where
-from ledgerlake.lake.tables import TableStorage, _rs_uri
+from ledgerlake.lake.tables import TableStorage
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
+HELD_ROWS_MAX = 5_000
+"""Up to so many changes their consequences are brought into this process and merged from here."""
+
 TARGET_BYTES_MAX = 1 << 30
 """Target files that a native merge may have to rewrite; above it a cluster does it faster."""
-
-
-APPEND_ROWS_MAX = 20_000
-"""Rows that pass through this process's memory on their way into a table; above it Spark writes them itself."""
 
 
 def suits(table: Table, rows: int, rows_max: int) -> bool:
     """Say whether a batch of ``rows`` accepted changes is small enough, and its table whole."""
     return table.changes == "whole" and rows <= rows_max
+
+
+def fits(storage: TableStorage, path: str) -> bool:
+    """Say whether a table's files are small enough to be merged into from one process."""
+    table = storage.open(path)
+    return table is None or sum(table.get_add_actions(flatten=True)["size_bytes"].to_pylist()) <= TARGET_BYTES_MAX
 
 
 def merge(
@@ -50,7 +56,7 @@ def merge(
     """
     target = storage.open(silver)
     assert target is not None, "silver is created before it is merged into"
-    if sum(target.get_add_actions(flatten=True)["size_bytes"].to_pylist()) > TARGET_BYTES_MAX:
+    if not fits(storage, silver):
         return False
     columns = [f.name for f in target.schema().fields]
     source = _winners(storage, bronze, columns, batch_id, truncated_at)
@@ -59,13 +65,14 @@ def merge(
     first = f't."{table.key[0]}"'
     merger = target.merge(
         source, f"{key} AND {first} >= {low} AND {first} <= {high}", source_alias="s", target_alias="t",
-        commit_properties=_marked(f"{batch_id}-silver", note),
+        commit_properties=commit_mark(f"{batch_id}-silver", note),
     )  # fmt: skip
     taken = {f'"{n}"': f's."{n}"' for n in columns}
     updated = {n: e for n, e in taken.items() if n.strip('"') not in table.key}
     newer = f"s.{c.POSITION} > t.{c.POSITION}"
     try:
-        merger.when_matched_update(updated, predicate=newer).when_not_matched_insert(taken).execute()
+        replacing = merger if table.append_only else merger.when_matched_update(updated, predicate=newer)
+        replacing.when_not_matched_insert(taken).execute()
     except CommitFailedError as error:
         raise TransientError(
             "another writer committed to silver at the same moment",
@@ -75,35 +82,57 @@ def merge(
     return True
 
 
-def append(storage: TableStorage, uri: str, rows: DataFrame, step: str, note: Mapping[str, Any]) -> None:
-    """Append a few rows of a Spark frame in one commit, marked as ``lake.commits`` marks Spark's own; none: no commit.
+def commit_mark(step: str | None, note: Mapping[str, Any]) -> CommitProperties:
+    """Return what marks a commit of delta-rs as ``lake.commits`` marks one of Spark."""
+    return CommitProperties(
+        custom_metadata={"userMetadata": json.dumps(note, sort_keys=True, default=str)},
+        app_transactions=[Transaction(step, 1)] if step else None,
+    )
 
-    Spark reads the state of a table anew for each write; for small batches that costs more than
-    everything else. Raises :class:`TransientError` where another writer committed in between.
+
+def replace(
+    storage: TableStorage, path: str, rows: pa.Table, key: tuple[str, ...], *, gone: str, differs: str = "true",
+    note: Mapping[str, Any], transaction: str | None = None,
+) -> None:  # fmt: skip
+    """Merge rows that this process holds: those marked ``gone`` are deleted, others written where they differ.
+
+    ``differs`` compares a standing row (t) with a given one (s). Raises :class:`TransientError`
+    where another writer committed in between.
     """
-    import pyarrow as pa
-
-    batches = rows._collect_as_arrow()
-    if not batches:
-        return
+    target = storage.open(path)
+    assert target is not None, "tables are created before they are merged into"
+    values = {f'"{n}"': f's."{n}"' for n in rows.column_names if n != gone}
+    merger = target.merge(
+        rows, " AND ".join(f't."{k}" = s."{k}"' for k in key), source_alias="s", target_alias="t",
+        commit_properties=commit_mark(transaction, note),
+    )  # fmt: skip
+    merger = merger.when_matched_delete(f"s.{gone}").when_matched_update(
+        values, predicate=f"NOT s.{gone} AND ({differs})"
+    )
     try:
-        write_deltalake(
-            _rs_uri(uri), pa.Table.from_batches(batches), mode="append", storage_options=storage.options,
-            commit_properties=_marked(step, note),
-        )  # fmt: skip
+        merger.when_not_matched_insert(values, predicate=f"NOT s.{gone}").execute()
     except CommitFailedError as error:
         raise TransientError(
             "another writer committed at the same moment",
-            where=Where(file=uri),
-            then="run again; the batch continues where it stopped",
+            where=Where(file=path),
+            then="run again; it goes on from here",
         ) from error
 
 
-def _marked(step: str, note: Mapping[str, Any]) -> CommitProperties:
-    return CommitProperties(
-        custom_metadata={"userMetadata": json.dumps(note, sort_keys=True, default=str)},
-        app_transactions=[Transaction(step, 1)],
-    )
+def held(storage: TableStorage, path: str, frame: DataFrame, gone: str) -> pa.Table:
+    """Bring a small frame into this process, in the types of the table it is for, and with the mark ``gone``."""
+    import pyarrow as pa
+
+    empty = storage.rows(path, "false")
+    assert empty is not None, "tables are created before they are merged into"
+    schema = empty.schema.append(pa.field(gone, pa.bool_()))
+    rows = [{k: _utc(v) for k, v in row.asDict().items()} for row in frame.select(*schema.names).collect()]
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _utc(value: Any) -> Any:
+    """Return moments as UTC: Spark hands them over in this process's own zone."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
 def _winners(storage: TableStorage, bronze: str, columns: list[str], batch_id: str, truncated_at: str) -> pa.Table:

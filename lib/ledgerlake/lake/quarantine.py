@@ -43,9 +43,17 @@ def rows_to_quarantine(labelled: DataFrame, table: Table, batch_id: str, run_id:
         f"{identity} AS quarantine_id", f"{literal(table.table)} AS table", f"{literal(batch_id)} AS batch_id",
         "CASE WHEN size(_reasons) > 0 THEN 'refused' ELSE 'held' END AS state",
         "_object AS object", "_ordinal AS ordinal", "_extracted_at AS extracted_at", "_op AS op", "_position AS position",
-        f"{literal(run_id)} AS run_id", f"TIMESTAMP {literal(now)} AS quarantined_at", "_raw AS raw",
+        f"{literal(run_id)} AS run_id", f"TIMESTAMP {literal(now)} AS quarantined_at", f"{raw_sql(table)} AS raw",
         "CASE WHEN size(_reasons) > 0 THEN _reasons ELSE array(_held_for) END AS reasons", "_carried AS carried",
     )  # fmt: skip
+
+
+def raw_sql(table: Table) -> str:
+    """Return the record as delivered; of a clash of written keys as it was read, which says the same."""
+    if not table.append_only:
+        return "_raw"
+    values = ", ".join(f"CAST(`{n}` AS STRING) AS `{n}`" for n in table.column_names)
+    return f"coalesce(_raw, to_json(struct({values})))"
 
 
 def raw_changes(spark: SparkSession, path: str, table: Table, quarantine_ids: list[str]) -> DataFrame:

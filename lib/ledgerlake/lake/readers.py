@@ -113,7 +113,7 @@ def history(workspace: Workspace, table_or_mart: str) -> list[HistoryEntry]:
 
     Raises NotFoundError for a name the pipeline does not declare, or one never written.
     """
-    tables, marts = set(workspace.pipeline.tables), {m.mart for m in workspace.pipeline.spec.marts}
+    tables, marts = set(workspace.pipeline.readable), {m.mart for m in workspace.pipeline.spec.marts}
     _known(table_or_mart, tables | marts, "table or mart")
     paths = workspace.paths
     uri = paths.silver(table_or_mart) if table_or_mart in tables else paths.mart(table_or_mart)

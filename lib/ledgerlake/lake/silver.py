@@ -4,13 +4,17 @@ A merge is safe to repeat and indifferent to order: a change is taken only where
 is newer than what the row already holds. Deleted keys stay as rows with ``_deleted`` true, so
 that late changes find the position that outranks them.
 
+Where keys are written once (``append_only``) the merge only inserts, so that no file of an
+earlier version is ever rewritten.
+
 A truncate belongs to the table: ``truncated_at`` is the newest one's position. Every row that
 is older than it is deleted, those that only arrive later included.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
@@ -34,11 +38,18 @@ def merge_sql(table: Table, target: str, source: str, key_range: tuple[str, str]
     bounds = f"t.`{first.name}` >= {low} AND t.`{first.name}` <= {high}"
     update, insert = _assignments(table)
     newer = f"s.{c.POSITION} > t.{c.POSITION}" if table.changes == "whole" else _newer_state(table)
+    replaced = f" WHEN MATCHED AND {newer} THEN UPDATE SET {', '.join(f't.`{n}` = {e}' for n, e in update.items())}"
     return (
-        f"MERGE INTO delta.`{target}` t USING {source} s ON {key} AND {bounds}"
-        f" WHEN MATCHED AND {newer} THEN UPDATE SET {', '.join(f't.`{n}` = {e}' for n, e in update.items())}"
+        f"MERGE INTO delta.`{target}` t USING {source} s ON {key} AND {bounds}{'' if table.append_only else replaced}"
         f" WHEN NOT MATCHED THEN INSERT ({', '.join(f'`{n}`' for n in insert)}) VALUES ({', '.join(insert.values())})"
     )
+
+
+def between(table: Table, facts: Mapping[str, Any]) -> str:
+    """Return the literal bounds, which prune files, of the keys that a batch may find in silver."""
+    first = table.column(table.key[0])
+    low, high = (value_literal(facts[k], spark_type(first.type)) for k in ("seen_min", "seen_max"))
+    return f"`{first.name}` >= {low} AND `{first.name}` <= {high}"
 
 
 def value_literal(text: str, kind: str) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 OK = "(size(_reasons) = 0 AND _held_for IS NULL)"
+CLASH = "immutable: two contents for one key in one delivery"
+CONTRADICTION = "immutable: another content for a key that is already written"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def judge(spark: SparkSession, raw: DataFrame, batch: BatchInput) -> DataFrame:
     fated = judged.selectExpr(
         *(n for n in ("_object", "_ordinal", "_op", "_position", "_carried", "_extracted_at", "_reasons")),
         f"{_held_sql(table, list(batch.parents))} AS _held_for",
-        f"CASE WHEN size(_reasons) > 0 OR {_held_sql(table, list(batch.parents))} IS NOT NULL THEN CASE WHEN _problem IS NOT NULL THEN coalesce(_raw, {_raw_sql(table)}) ELSE {_raw_sql(table)} END END AS _raw",
+        f"CASE WHEN {_keeps_raw(table)} OR size(_reasons) > 0 OR {_held_sql(table, list(batch.parents))} IS NOT NULL THEN CASE WHEN _problem IS NOT NULL THEN coalesce(_raw, {_raw_sql(table)}) ELSE {_raw_sql(table)} END END AS _raw",
         f"{_change_id_sql(table)} AS _change_id",
         *(f"`{n}`" for n in table.column_names),
     )
@@ -70,16 +72,19 @@ def judge(spark: SparkSession, raw: DataFrame, batch: BatchInput) -> DataFrame:
 def label(judged: DataFrame, table: Table) -> DataFrame:
     """Mark clashes, duplicates and winners; all windows share one partitioning by key.
 
-    A clash (one key and position, two contents) cannot be decided and is quarantined. Of
-    equal changes the last is kept, so a key's last row is never a duplicate.
+    A clash (one key and position, two contents; where keys are written once, one key) cannot
+    be decided and is quarantined. Of equal changes the last is kept, so a key's last row is
+    never a duplicate.
     """
     key = ", ".join(f"`{k}`" for k in table.key)
     distinct = f"CASE WHEN {OK} THEN _change_id END"
-    at = f"OVER (PARTITION BY {key}, _position)"
+    at = f"OVER (PARTITION BY {key}{'' if table.append_only else ', _position'})"
     clash = f"{OK} AND min({distinct}) {at} <> max({distinct}) {at}"
-    reason = literal("position: two different changes of the key claim it")
+    reason = literal(CLASH if table.append_only else "position: two different changes of the key claim it")
     decided = _replaced(judged, "_reasons", f"CASE WHEN {clash} THEN array({reason}) ELSE _reasons END")
-    ordered = f"OVER (PARTITION BY {key} ORDER BY {OK}, _position, _change_id, _object, _ordinal)"
+    # Where keys are written once, the first export is kept: since then the row is known.
+    turn = "_extracted_at DESC, _position DESC" if table.append_only else "_position"
+    ordered = f"OVER (PARTITION BY {key} ORDER BY {OK}, {turn}, _change_id, _object, _ordinal)"
     return decided.selectExpr(
         "*", f"coalesce({OK} AND lead(_change_id) {ordered} = _change_id, false) AS _duplicate",
         f"{OK} AND lead(_change_id) {ordered} IS NULL AS _winner",
@@ -105,6 +110,14 @@ def measures(table: Table) -> list[str]:
     ]
 
 
+def read_keys(table: Table) -> list[str]:
+    """Return the aggregates of the lowest and highest key that may be written already; none where keys may change."""
+    if not table.append_only:
+        return []
+    maybe = f"FILTER (WHERE {OK} OR _reasons = array({literal(CLASH)}))"
+    return [f"CAST({kind}(`{table.key[0]}`) {maybe} AS STRING) AS seen_{kind}" for kind in ("min", "max")]
+
+
 def against_bronze(labelled: DataFrame, earlier: DataFrame, table: Table) -> DataFrame:
     """Compare with earlier changes of overlapping position: equal ones are duplicates, others clash."""
     keys = [*table.key, c.POSITION]
@@ -121,6 +134,22 @@ def against_bronze(labelled: DataFrame, earlier: DataFrame, table: Table) -> Dat
     judged = _replaced(marked, "_reasons", f"CASE WHEN _clash THEN array({reason}) ELSE _reasons END")
     counted = _replaced(judged, "_duplicate", "_duplicate OR _again")
     return _replaced(counted, "_winner", "_winner AND NOT _clash").drop("_clash", "_again", "_seen")
+
+
+def against_silver(labelled: DataFrame, standing: DataFrame, table: Table) -> DataFrame:
+    """Compare with the keys that are written already: equal content is a duplicate, other contradicts.
+
+    Of two contents in one delivery, the one that stands already is its duplicate.
+    """
+    seen = standing.selectExpr(*(f"`{k}`" for k in table.key), "_change_id AS _seen")
+    joined = labelled.join(seen, list(table.key), "left")
+    again = f"(_seen = _change_id AND ({OK} OR _reasons = array({literal(CLASH)})))"
+    other = f"(_seen <> _change_id AND ({OK} OR _reasons = array({literal(CLASH)})))"
+    marked = joined.selectExpr("*", f"coalesce({again}, false) AS _again", f"coalesce({other}, false) AS _other")
+    reasons = f"CASE WHEN _again THEN CAST(array() AS ARRAY<STRING>) WHEN _other THEN array({literal(CONTRADICTION)}) ELSE _reasons END"
+    judged = _replaced(marked, "_reasons", reasons)
+    counted = _replaced(judged, "_duplicate", "(_duplicate OR _again) AND NOT _other")
+    return _replaced(counted, "_winner", "_winner AND _seen IS NULL").drop("_again", "_other", "_seen")
 
 
 def _replaced(frame: DataFrame, column: str, expression: str) -> DataFrame:
@@ -147,10 +176,21 @@ def _raw_sql(table: Table) -> str:
     return f"to_json(struct({', '.join(f'CAST(r_{n} AS STRING) AS `{n}`' for n in table.column_names)}))"
 
 
+def _keeps_raw(table: Table) -> str:
+    """Say whether every record is kept as delivered: where typed values cannot be read again as if delivered.
+
+    That two contents clash is only known after both were typed (see ``quarantine.raw_sql``).
+    """
+    converted = any(k.unit != "major" or k.format != "auto" for k in table.columns)
+    return "true" if table.append_only and converted else "false"
+
+
 def _change_id_sql(table: Table) -> str:
+    """Return the id of what a change says, and where it says it; where keys are written once, of what it says."""
     # to_json leaves nulls out, so a column added later does not change the ids of older changes.
     key = ", ".join(f"`{k}`" for k in table.key)
     values = ", ".join(f"`{n}`" for n in table.column_names)
     carried = "coalesce(array_join(array_sort(_carried), ','), '')"
     content = f"CASE WHEN _op = 'delete' THEN to_json(struct({key})) ELSE to_json(struct({values})) END"
-    return f"md5(concat_ws('|', _op, _position, {carried}, {content}))"
+    position = "" if table.append_only else "_position, "
+    return f"md5(concat_ws('|', _op, {position}{carried}, {content}))"

@@ -28,7 +28,7 @@ SILVER_PROPERTIES = {
     "delta.deletedFileRetentionDuration": "interval 90 days",  # the replay window
     "delta.logRetentionDuration": "interval 90 days",
 }
-BRONZE_PROPERTIES = {"delta.appendOnly": "true", "delta.logRetentionDuration": "interval 90 days"}
+WRITTEN_ONCE = {"delta.appendOnly": "true"}  # the engine itself refuses updates and deletes
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ class TableStorage:
         """Return the table's current version, -1 where it does not exist."""
         table = self.open(uri)
         return -1 if table is None else table.version()
+
+    def is_empty(self, uri: str) -> bool:
+        """Say whether the table has no data file, or does not exist."""
+        table = self.open(uri)
+        return table is None or not table.file_uris()
 
     def create(
         self, uri: str, fields: list[Field], properties: Mapping[str, str], partition_by: list[str] | None = None
@@ -175,6 +180,16 @@ def bronze_fields(table: Table) -> list[Field]:
     own = [_text(c.OP), Field(c.WINNER, PrimitiveType("boolean"))]
     carried = [Field(c.CARRIED, ArrayType(PrimitiveType("string"), contains_null=True))]
     return origin_fields() + own + [value_field(col) for col in table.columns] + carried
+
+
+def bronze_properties(table: Table) -> dict[str, str]:
+    """Return the properties of a bronze table: nothing is ever removed, and its log outlives the replay window."""
+    return WRITTEN_ONCE | {"delta.logRetentionDuration": f"interval {table.retention_days} days"}
+
+
+def silver_properties(table: Table) -> Mapping[str, str]:
+    """Return the Delta properties of a table's silver."""
+    return SILVER_PROPERTIES | WRITTEN_ONCE if table.append_only else SILVER_PROPERTIES
 
 
 def silver_fields(table: Table) -> list[Field]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from ledgerlake.config.master_tables import master_tables
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.extract import pending
 from ledgerlake.ops.load import open_quarantine, requested, unfinished
@@ -70,6 +71,8 @@ def plan(workspace: Workspace, day: date) -> Plan:
         )  # fmt: skip
     moved = {t.table for t in tables if t.to_land or t.to_load or t.unpublished}
     moved |= {name for name, table in workspace.pipeline.readable.items() if table.table in moved}
+    mastered = (m for m in workspace.pipeline.spec.masters if any(r.table in moved for r in m.records))
+    moved |= master_tables(mastered).keys()
     return Plan(workspace.pipeline.name, day, tuple(tables), _mart_plans(workspace, moved, bool(last)))
 
 

@@ -21,6 +21,7 @@ from ledgerlake.ops.alert_rules import tell_findings
 from ledgerlake.ops.alerts import alert
 from ledgerlake.ops.extract import Failure, confirm, extract, pending
 from ledgerlake.ops.load import Loader, is_loaded, requested, unfinished
+from ledgerlake.ops.mastering import build_masters
 from ledgerlake.ops.progress import Progress, Step
 from ledgerlake.ops.serve import Publish, Server, silver_versions
 from ledgerlake.ports.failures import storage_errors
@@ -113,6 +114,7 @@ def _run_stages(
     report.failures += loader.release_all()
     if report.failures:
         raise _stopped(report.failures)
+    build_masters(workspace, report.run_id, progress)
     server = Server(workspace, report.run_id, day, progress, publish)
     report.results, report.publication_id = server.verdict.results, server.publication_id
     report.status = server.serve() if server.publication_id != _last_id(workspace) else "unchanged"

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ledgerlake.config.models import Mart, Table
+from ledgerlake.config.personal import personal_columns
 from ledgerlake.core import change as c
 from ledgerlake.core.types import spark_type
 from ledgerlake.errors import NotFoundError, Where
@@ -146,9 +147,9 @@ def _mart_trace(workspace: Workspace, mart: Mart, values: tuple[str, ...]) -> Fa
             where=Where(table=mart.mart),
             then=f"give the key as {','.join(mart.key)}",
         )
-    found = row.asDict()
+    found, personal = row.asDict(), personal_columns(workspace.pipeline, mart)
     return {
-        "mart": mart.mart, "row": found, "publication_id": last["publication_id"], "run_id": last["run_id"],
+        "mart": mart.mart, "row": {n: "•••" if n in personal and v is not None else v for n, v in found.items()}, "publication_id": last["publication_id"], "run_id": last["run_id"],
         "delta_version": last["marts"][mart.mart]["version"],
         "made_from": [_contribution(workspace, session, mart, i, found, last["inputs"]) for i in _table_inputs(workspace, mart)],
     }  # fmt: skip
@@ -167,6 +168,10 @@ def _contribution(
     workspace: Workspace, session: Any, mart: Mart, item: Any, row: Facts, versions: dict[str, int]
 ) -> Facts:
     """Return the rows of one input that fall on the mart row: equal key columns, same partition."""
+    if (
+        item.name not in workspace.pipeline.tables
+    ):  # a history or a master, made of tables that can be traced themselves
+        return {"table": item.name, "matched_on": [], "rows": [], "more": True}
     table = workspace.table(item.name)
     rows = silver_rows(session, workspace, item.name, versions[item.name])
     shared = [k for k in mart.key if k in table.column_names]

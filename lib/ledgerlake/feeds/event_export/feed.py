@@ -1,4 +1,4 @@
-"""Event exports in Kafka-connect layout ``topic+partition+startOffset.ext``: JSON lines or Avro containers.
+"""Event exports in Kafka-connect layout ``topic+partition+startOffset.ext``: JSON lines, Avro containers, or both.
 
 Identity is the declared key (an envelope id), order is (partition, offset): Kafka keeps one
 key's events in one partition, so that is each key's business order. Fields that the contract
@@ -8,6 +8,7 @@ exactly the fields that are present in them, so absent keeps and null clears.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
@@ -26,6 +27,7 @@ from ledgerlake.feeds.frames import (
     lines_of,
     literal,
     path_sql,
+    with_exact_numbers,
     with_order,
     without_nulls,
 )
@@ -42,9 +44,9 @@ _POSITION = "concat(split_part(_order, '|', 1), '|', lpad(CAST(split_part(_order
 
 
 class EventSource(Options):
-    """How events are written."""
+    """How events are written; ``any``: each object's first bytes tell, for services that write one table together."""
 
-    format: Literal["json", "avro"] = "json"
+    format: Literal["json", "avro", "any"] = "json"
 
 
 class EventTable(Options):
@@ -63,7 +65,7 @@ class EventExportFeed(FileFeed):
 
     def check(self, source: Source, table: Table) -> None:
         """Check options: patches need a table that declares partial changes, and JSON."""
-        own, avro = EventTable(**table.feed), EventSource(**source.options).format == "avro"
+        own, avro = EventTable(**table.feed), EventSource(**source.options).format != "json"
         if bool(own.op_field) != bool(own.ops):
             raise ValueError("`op_field` and `ops` go together")
         if avro and ("patch" in own.ops.values() or table.changes == "partial"):
@@ -77,15 +79,24 @@ class EventExportFeed(FileFeed):
 
     def probe(self, source: Source, table: Table) -> Probe:
         """Refuse names outside the layout, and what is not whole or not of the declared format."""
-        if EventSource(**source.options).format == "avro":
-            return lambda name, body: _probe_avro(name, body, table)
-        return _probe_json
+        form = EventSource(**source.options).format
+        if form == "json":
+            return _probe_json
+        return lambda name, body: (
+            _probe_json(name, body) if form == "any" and body[: len(MAGIC)] != MAGIC else _probe_avro(name, body, table)
+        )
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Decode each record once; what is not a JSON object is a problem, not an error."""
-        if EventSource(**reading.source_options).format == "avro":
-            return by_layout(reading, lambda layout, items: _read_avro(spark, reading, layout, items))
-        return _read_json(spark, reading)
+        if EventSource(**reading.source_options).format == "json":
+            return _read_json(spark, reading)
+
+        def read_group(layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
+            if layout:  # the fields of a container's schema; lines have none
+                return _read_avro(spark, reading, layout, items)
+            return _read_json(spark, replace(reading, objects=tuple(items)))
+
+        return by_layout(reading, read_group)
 
 
 def _probe_json(name: str, body: bytes) -> tuple[str, ...]:
@@ -133,10 +144,10 @@ def _read_json(spark: SparkSession, reading: Reading) -> DataFrame:
     orders = {i.path: file_order(i.source_name) for i in reading.objects}
     lines = with_order(spark, lines_of(spark, reading.lake_uri, list(orders)), orders)
     op = _op_sql(own)
-    return json_records(lines, paths).selectExpr(
+    return with_exact_numbers(json_records(lines, paths), table).selectExpr(
         "_object", "_ordinal", f"{op} AS _op", _POSITION,
         f"CASE WHEN j IS NULL THEN 'not a JSON object' WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
-        f"CASE WHEN j IS NULL OR {op} IS NULL THEN value END AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table, "j"),
+        f"CASE WHEN j IS NULL OR {op} IS NULL THEN value END AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table),
     )  # fmt: skip
 
 

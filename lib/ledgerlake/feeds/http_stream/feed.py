@@ -16,7 +16,7 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError, TransientError
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import landing_path, write_manifest
-from ledgerlake.feeds.frames import contract_values, json_records, lines_of, literal
+from ledgerlake.feeds.frames import contract_values, json_records, lines_of, literal, with_exact_numbers
 from ledgerlake.feeds.http_stream.days import (
     Asked,
     Service,
@@ -128,14 +128,15 @@ class HttpStreamFeed(Feed):
         parsed = json_records(
             lines_of(spark, reading.lake_uri, [i.path for i in reading.objects]), list(dict.fromkeys(paths))
         )
-        values = dict(zip((c.name for c in fields), contract_values(table.model_copy(update={"columns": tuple(fields)}), "j", "record."), strict=True))  # fmt: skip
+        recorded = table.model_copy(update={"columns": tuple(fields)})
+        values = dict(zip((c.name for c in fields), contract_values(recorded, "record."), strict=True))
         place = "j.ordinal" if own.updates else "'0'"
         foreign = f"coalesce(substring(j.record.`{own.day_field}`, 1, 10) <> j.day, true)" if own.day_field else "false"
-        return parsed.selectExpr(
+        problem = f"CASE WHEN j.day IS NULL OR j.malformed IS NOT NULL THEN 'not a JSON object' WHEN {foreign} THEN {literal('a record of another day')} END"
+        return with_exact_numbers(parsed, recorded, "record.").selectExpr(
             "_object", "_ordinal", "CASE WHEN j.gone = 'true' THEN 'delete' ELSE 'upsert' END AS _op",
             f"concat(j.day, '|', lpad(j.fetch, 4, '0'), '|', lpad({place}, 9, '0')) AS _position",
-            f"CASE WHEN j.day IS NULL OR j.malformed IS NOT NULL THEN 'not a JSON object' WHEN {foreign} THEN {literal('a record of another day')} END AS _problem",
-            "value AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried",
+            f"{problem} AS _problem", f"CASE WHEN {problem} IS NOT NULL THEN value END AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried",
             *(values.get(c.name) or f"j.{OWN_SOURCES[c.source_name]} AS `{c.name}`" for c in table.columns),
         )  # fmt: skip
 

@@ -16,7 +16,7 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import landing_path, write_manifest
-from ledgerlake.feeds.frames import contract_values, json_records, lines_of
+from ledgerlake.feeds.frames import contract_values, json_records, lines_of, with_exact_numbers
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ports.objects import content_hash
 
@@ -84,11 +84,11 @@ class StripeFeed(Feed):
         parsed = json_records(
             lines, ["fetched_at", "object.deleted", *(f"object.{c.source_name}" for c in table.columns)]
         )
-        return parsed.selectExpr(
+        return with_exact_numbers(parsed, table, "object.").selectExpr(
             "_object", "_ordinal", "CASE WHEN j.object.deleted = 'true' THEN 'delete' ELSE 'upsert' END AS _op",
             "concat(j.fetched_at, '|', lpad(_ordinal, 12, '0')) AS _position",
             "CASE WHEN j IS NULL THEN 'not a JSON object' END AS _problem",
-            "value AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried", *contract_values(table, "j", "object."),
+            "CASE WHEN j IS NULL THEN value END AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried", *contract_values(table, "object."),
         )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""LedgerLoop's demo: three days of customers in four sources."""
