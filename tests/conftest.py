@@ -1,15 +1,19 @@
-"""One Spark session for all tests, and a house for each test that wants a lake (see ``house``)."""
+"""One Spark session for all tests, a house for each test that wants a lake, one play of all demos."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from end_to_end.played import Played, play
 from house import ACCOUNTS, NOON, SOURCES, House
 from hypothesis import HealthCheck, settings
 from ledgerlake.config.environment import Environment, SparkSettings
+from ledgerlake.demo.demos import NAMES
 from ledgerlake.lake.session import start_spark
 from ledgerlake.ports.clock import FixedClock
 from ledgerlake.ports.secrets import ReferencedSecrets
@@ -18,6 +22,26 @@ from pyspark.sql import SparkSession
 ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+DEMO_TESTS = {name: f"tests/pipelines/test_{name}.py" for name in NAMES} | {
+    "ledgerbox": "tests/end_to_end/test_demo.py"
+}
+"""Where each demo's tests stand."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share files out among test sessions; those that ask about the demos stay together, for one play serves all."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Sharing(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "demos" if file in DEMO_TESTS.values() else file
+
+    return Sharing(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +89,20 @@ def house(houses: Callable[[str], House]) -> House:
 def bank(house: House) -> House:
     """Return a house with one table of accounts, delivered as DMS CSV files."""
     return house.declare(SOURCES, ACCOUNTS)
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user may enter: pytest closes its own to all but the caller."""
+    with tempfile.TemporaryDirectory(prefix="ledgerlake-tests-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def demos(request: pytest.FixtureRequest, open_folder: Path) -> Played:
+    """Every small demo, played once and one after the other by one command; one alone where only its tests were chosen."""
+    chosen = {item.nodeid.split("::")[0] for item in request.session.items}
+    asked = [name for name, file in DEMO_TESTS.items() if file in chosen]
+    return play(open_folder / "demos", asked[0] if len(asked) == 1 else "all")

@@ -31,7 +31,7 @@ class Project:
             "COLUMNS": "200",
             **self.environment,
         }
-        done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=900, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=1800, check=False)
         assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 

@@ -1,6 +1,6 @@
 """The demo's story, as its user sees it, the questions that can be asked afterwards, and the README's commands.
 
-They stand in one file because they share one demo, and files are what test sessions share out.
+They ask about the one play of all demos, in a copy of its project in which ledgerbox alone has run, as after `make demo`.
 """
 
 from __future__ import annotations
@@ -10,41 +10,42 @@ import shlex
 from pathlib import Path
 
 import pytest
-from project import ROOT, Project, new_project
+from end_to_end.played import Played
+from end_to_end.project import ROOT, Project, new_project
 
-Demo = tuple[Project, str]
+Demo = tuple[Project, dict[str, str]]
 README = (ROOT / "README.md").read_text()
 SQL = "SELECT {} FROM FINANCE.LEDGERBOX_BI.{}"
 
 
-def chapters(printed: str) -> dict[str, str]:
-    """Return the demo's output by chapter title."""
-    parts = re.split(r"^▍", printed, flags=re.M)[1:]
-    return {part.split(" · ")[0].strip(): part for part in parts}
+@pytest.fixture(scope="module")
+def demo(demos: Played, open_folder: Path) -> Demo:
+    """The project after ledgerbox's demo, and what that printed by chapter."""
+    return demos.alone("ledgerbox", open_folder / "ledgerbox"), demos.chapters["ledgerbox"]
 
 
 def test_a_repeated_day_changes_nothing(demo: Demo) -> None:
-    assert "unchanged" in chapters(demo[1])["Day 2 again"]
+    assert "unchanged" in demo[1]["Day 2 again"]
 
 
 def test_a_bad_delivery_is_blocked_and_the_last_good_day_stays_served(demo: Demo) -> None:
-    chapter = chapters(demo[1])["Day 3"]
+    chapter = demo[1]["Day 3"]
     assert "blocked" in chapter and "rpt_reconciliation" in chapter
     assert "2026-03-03" in chapter and "│       2026-03-04" not in chapter
 
 
 def test_the_corrected_delivery_is_published_and_balances_to_the_cent(demo: Demo) -> None:
-    chapter = chapters(demo[1])["Day 3, corrected"]
+    chapter = demo[1]["Day 3, corrected"]
     assert "published" in chapter and "balanced" in chapter and "2026-03-04" in chapter
 
 
 def test_one_settlement_is_traced_to_its_source(demo: Demo) -> None:
-    chapter = chapters(demo[1])["Trace"]
+    chapter = demo[1]["Trace"]
     assert "settlement row ← batch b-" in chapter and "settlements" in chapter
 
 
 def test_the_report_that_is_named_exists(demo: Demo) -> None:
-    path = Path(demo[1].split("report: ")[-1].strip().replace("\n", ""))
+    path = Path(demo[1]["Done"].split("report: ")[1].splitlines()[0])
     assert path.is_file() and "<svg" in path.read_text()
 
 

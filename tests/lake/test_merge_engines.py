@@ -1,4 +1,4 @@
-"""Two engines, one meaning: a batch merged natively and by Spark leaves the same silver table and change feed."""
+"""Two engines, one meaning: a batch written natively and by Spark leaves the same bronze, silver and change feed."""
 
 from __future__ import annotations
 
@@ -74,4 +74,5 @@ def test_both_engines_leave_the_same_table_and_the_same_change_feed(houses: Call
             for h in (native, spark)
         ]
         assert_df_equality(*rows, ignore_row_order=True)
+        assert_df_equality(*(h.bronze(table).drop("_extracted_at") for h in (native, spark)), ignore_row_order=True)
         assert_df_equality(feed_of(native, table), feed_of(spark, table), ignore_row_order=True)

@@ -6,28 +6,26 @@ import re
 from collections.abc import Mapping
 
 import pytest
-from end_to_end.project import Project, new_project
+from end_to_end.played import Played
+from end_to_end.project import Project
 from ledgerlake.config.load import load_environment, load_pipeline
 from ledgerlake.lake import readers
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ports.clock import SystemClock
 from ledgerlake.ports.secrets import ReferencedSecrets
 
-Played = tuple[Project, dict[str, str]]
+Told = tuple[Project, dict[str, str]]
 SQL = "SELECT {} FROM FINANCE.BNPL_BI.{}"
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
-    """The small demo, played once: its project and what it printed, by chapter."""
-    project = new_project(tmp_path_factory.mktemp("bnpl"))
-    printed = project.command("demo", "bnpl", "--small").stdout
-    parts = re.split(r"^▍", printed, flags=re.M)[1:]
-    return project, {part.split(" · ")[0].strip(): part for part in parts}
+def played(demos: Played) -> Told:
+    """The small demo: its project and what it printed, by chapter."""
+    return demos.project, demos.chapters["bnpl"]
 
 
 @pytest.fixture(scope="module")
-def workspace(played: Played) -> Workspace:
+def workspace(played: Told) -> Workspace:
     folder = played[0].folder
     environment = load_environment(folder / "conf", "local")
     absolute = environment.model_copy(update={"lake": str(folder / ".local/lake")})
@@ -40,7 +38,7 @@ def published(workspace: Workspace, mart: str) -> dict[object, Mapping[str, obje
     return {r[key]: r for r in readers.read_published(workspace, mart).to_pylist()}
 
 
-def test_eleven_days_of_history_are_one_run(played: Played) -> None:
+def test_eleven_days_of_history_are_one_run(played: Told) -> None:
     history = played[1]["History"]
     assert "published in" in history and "11 objects" in history and "unchanged" in played[1]["History again"]
 
@@ -54,7 +52,7 @@ def test_a_holiday_has_the_volume_of_a_holiday(workspace: Workspace) -> None:
     assert day["day_type"] == "holiday" and 8000 <= day["transactions"] <= 10_000
 
 
-def test_malformed_records_are_quarantined_with_their_reasons_and_the_day_is_published(played: Played) -> None:
+def test_malformed_records_are_quarantined_with_their_reasons_and_the_day_is_published(played: Told) -> None:
     reasons = set(re.findall(r"\d+ × (.*)", played[1]["Friday"]))
     assert {
         "record: not a JSON object", "status: not among the allowed values", "risk_score: above 1", "customer_id: null",
@@ -63,19 +61,19 @@ def test_malformed_records_are_quarantined_with_their_reasons_and_the_day_is_pub
     assert "published in" in played[1]["Friday"]
 
 
-def test_a_day_of_inflated_amounts_is_refused_by_the_daily_quality_gate(played: Played) -> None:
+def test_a_day_of_inflated_amounts_is_refused_by_the_daily_quality_gate(played: Told) -> None:
     chapter = played[1]["Saturday"]
     assert "the gate daily_quality_gate is closed" in chapter and "rpt_daily_quality" in chapter
     assert "│       2024-11-30" not in chapter
 
 
-def test_the_day_asked_again_is_published(played: Played, workspace: Workspace) -> None:
+def test_the_day_asked_again_is_published(played: Told, workspace: Workspace) -> None:
     assert "published in" in played[1]["Saturday, asked again"]
     saturday = next(r for d, r in published(workspace, "rpt_daily_quality").items() if str(d) == "2024-11-30")
     assert saturday["day_type"] == "weekend" and abs(saturday["amount_drift"]) < 0.05
 
 
-def test_lake_and_snowflake_hold_the_same_transactions(played: Played, workspace: Workspace) -> None:
+def test_lake_and_snowflake_hold_the_same_transactions(played: Told, workspace: Workspace) -> None:
     served = played[0].ask("sql", SQL.format("count(*) AS N, sum(amount) AS AMOUNT", "MART_BNPL_TRANSACTIONS"))[0]
     rows = published(workspace, "mart_bnpl_transactions")
     assert served["N"] == len(rows) > 50_000
@@ -97,7 +95,7 @@ def test_no_feature_tells_the_outcome(workspace: Workspace) -> None:
     assert not columns & {"will_default", "days_to_first_missed_payment", "risk_score", "risk_level", "label"}
 
 
-def test_the_report_draws_the_declared_charts(played: Played) -> None:
+def test_the_report_draws_the_declared_charts(played: Told) -> None:
     reports = sorted((played[0].folder / ".local/reports").glob("bnpl-2024-11-29-published-*.html"))
     text = reports[-1].read_text()
     assert "Transactions a day, by type of day" in text and "2024-11-28 holiday:" in text

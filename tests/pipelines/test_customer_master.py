@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
-from end_to_end.project import Project, new_project
+from end_to_end.played import Played
+from end_to_end.project import Project
 from ledgerlake.config.load import load_environment, load_pipeline
 from ledgerlake.lake import readers
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ports.clock import SystemClock
 from ledgerlake.ports.secrets import ReferencedSecrets
 
-Played = tuple[Project, dict[str, str]]
+Told = tuple[Project, dict[str, str]]
 Rows = list[dict[str, Any]]
 CUSTOMERS, TWINS, MISTYPED = 60, 2, 2
 FIELDS = (
@@ -24,16 +25,15 @@ FIELDS = (
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
-    """The small demo, played once: its project and what it printed, by chapter."""
-    project = new_project(tmp_path_factory.mktemp("customers"))
-    printed = project.command("demo", "customer_master", "--small").stdout
-    parts = re.split(r"^▍", printed, flags=re.M)[1:]
-    return project, {part.split(" · ")[0].strip(): " ".join(part.split()) for part in parts}
+def played(demos: Played, open_folder: Path) -> Told:
+    """The project after the small demo, as if no other had been played, and what it printed, by chapter."""
+    return demos.alone("customer_master", open_folder / "customer_master"), {
+        title: " ".join(text.split()) for title, text in demos.chapters["customer_master"].items()
+    }
 
 
 @pytest.fixture(scope="module")
-def workspace(played: Played) -> Workspace:
+def workspace(played: Told) -> Workspace:
     folder = played[0].folder
     environment = load_environment(folder / "conf", "local")
     absolute = environment.model_copy(update={"lake": str(folder / ".local/lake")})
@@ -45,14 +45,14 @@ def published(workspace: Workspace, mart: str) -> Rows:
     return readers.read_published(workspace, mart).to_pylist()
 
 
-def test_each_day_ends_as_it_must(played: Played) -> None:
+def test_each_day_ends_as_it_must(played: Told) -> None:
     chapters = played[1]
     assert "published in" in chapters["Day 1"] and "published in" in chapters["Day 2"]
     assert "unchanged in" in chapters["Day 2 again"]
     assert "blocked in" in chapters["Day 3"] and "published in" in chapters["Day 3, corrected"]
 
 
-def test_rows_that_break_the_contract_are_set_aside_with_their_reasons_and_the_day_is_published(played: Played) -> None:
+def test_rows_that_break_the_contract_are_set_aside_with_their_reasons_and_the_day_is_published(played: Told) -> None:
     day = played[1]["Day 2"]
     assert "quarantined: app_accounts · billing_status: not an allowed value" in day
     assert "quarantined: subscription_events · state: not an allowed value" in day
@@ -60,7 +60,7 @@ def test_rows_that_break_the_contract_are_set_aside_with_their_reasons_and_the_d
     assert day.count("quarantined: ") == 4
 
 
-def test_an_import_that_gives_one_address_to_many_is_refused_with_the_business_reason(played: Played) -> None:
+def test_an_import_that_gives_one_address_to_many_is_refused_with_the_business_reason(played: Told) -> None:
     day = played[1]["Day 3"]
     assert "rpt_conflict_rate" in day and "an import has gone wrong" in day
     assert "60" in day  # what Snowflake serves meanwhile
@@ -127,7 +127,7 @@ def test_the_conflict_rate_is_compared_with_its_own_history(workspace: Workspace
 
 
 def test_a_record_is_explained_masked_and_an_id_that_was_merged_away_leads_to_its_customer(
-    played: Played, workspace: Workspace
+    played: Told, workspace: Workspace
 ) -> None:
     merged = next(
         k for k in published(workspace, "customer_xref") if k["event"] == "merged" and k["valid_from"].day == 3
@@ -139,7 +139,7 @@ def test_a_record_is_explained_masked_and_an_id_that_was_merged_away_leads_to_it
     assert all(f["rule"] for f in facts["fields"]) and len(facts["records"]) == 6
 
 
-def test_an_earlier_moment_is_explained_as_it_was(played: Played, workspace: Workspace) -> None:
+def test_an_earlier_moment_is_explained_as_it_was(played: Told, workspace: Workspace) -> None:
     merged = next(
         k for k in published(workspace, "customer_xref") if k["event"] == "merged" and k["valid_from"].day == 3
     )
@@ -148,7 +148,7 @@ def test_an_earlier_moment_is_explained_as_it_was(played: Played, workspace: Wor
     assert facts["customer_id"] == merged["previous_customer_id"]
 
 
-def test_personal_data_is_shown_for_a_reason_only_and_that_is_recorded(played: Played, workspace: Workspace) -> None:
+def test_personal_data_is_shown_for_a_reason_only_and_that_is_recorded(played: Told, workspace: Workspace) -> None:
     project = played[0]
     link = next(k for k in published(workspace, "customer_xref") if k["source"] == "app" and k["is_current"])
     asked = ("explain", "customer_master", "--key", f"app:{link['record']}", "--show-personal")
@@ -159,5 +159,5 @@ def test_personal_data_is_shown_for_a_reason_only_and_that_is_recorded(played: P
     assert seen[0]["reason"] == "ticket 4711" and seen[0]["who"] and link["customer_id"] not in str(seen)
 
 
-def test_an_unknown_key_is_not_found(played: Played) -> None:
+def test_an_unknown_key_is_not_found(played: Told) -> None:
     assert "no such key" in played[0].command("explain", "customer_master", "--key", "app:acc_x", expect=7).stderr

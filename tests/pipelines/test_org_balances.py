@@ -9,7 +9,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from end_to_end.project import Project, new_project
+from end_to_end.played import Played
+from end_to_end.project import Project
 from ledgerlake.demo.org_balances.balances import changes_to_tell, is_told, movements
 from ledgerlake.demo.org_balances.world import Invoice, build_world, day_of
 from pyspark.sql import SparkSession
@@ -21,12 +22,9 @@ LATEST = "2026-03-10"
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, str]]:
-    """The small demo, played once: its project and what it printed, by chapter."""
-    project = new_project(tmp_path_factory.mktemp("org_balances"))
-    printed = project.command("demo", "org_balances", "--small").stdout
-    parts = re.split(r"^▍", printed, flags=re.M)[1:]
-    return project, {part.split(" · ")[0].strip(): part for part in parts}
+def played(demos: Played) -> tuple[Project, dict[str, str]]:
+    """The small demo: its project and what it printed, by chapter."""
+    return demos.project, demos.chapters["org_balances"]
 
 
 def test_bad_rows_wait_with_their_reasons_and_the_others_are_published(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -12,23 +11,21 @@ from uuid import UUID
 
 import pytest
 from deltalake import DeltaTable, QueryBuilder
-from end_to_end.project import Project, new_project
+from end_to_end.played import Played
+from end_to_end.project import Project
 from ledgerlake.demo.tax_ledger.deliveries import exported_at
 from ledgerlake.demo.tax_ledger.model import Event, entries_of, event_id, major, reversal
 from ledgerlake.demo.tax_ledger.world import DAYS, Scale, World, build_world
 
-Played = tuple[Project, dict[str, str]]
+Told = tuple[Project, dict[str, str]]
 SQL = "SELECT {} FROM FINANCE.TAX_LEDGER_BI.{}"
 DAY_1 = f"{exported_at(0):%Y-%m-%dT%H:%M:%S}"
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
-    """The small demo, played once: its project and what it printed, by chapter."""
-    project = new_project(tmp_path_factory.mktemp("tax_ledger"))
-    printed = project.command("demo", "tax_ledger", "--small").stdout
-    parts = re.split(r"^▍", printed, flags=re.M)[1:]
-    return project, {part.split(" · ")[0].strip(): part for part in parts}
+def played(demos: Played) -> Told:
+    """The small demo: its project and what it printed, by chapter."""
+    return demos.project, demos.chapters["tax_ledger"]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +33,7 @@ def world() -> World:
     return build_world(scale=Scale.small())
 
 
-def lake(played: Played, *parts: str) -> str:
+def lake(played: Told, *parts: str) -> str:
     return str(Path(played[0].folder, ".local", "lake", *parts))
 
 
@@ -49,11 +46,11 @@ def rows(uri: str, sql: str, version: int | None = None) -> list[tuple[Any, ...]
     ]
 
 
-def asked(played: Played, columns: str, table: str) -> list[tuple[Any, ...]]:
+def asked(played: Told, columns: str, table: str) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in played[0].ask("sql", SQL.format(columns, table))]
 
 
-def publications(played: Played) -> list[dict[str, Any]]:
+def publications(played: Told) -> list[dict[str, Any]]:
     found = rows(
         lake(played, "control", "publications"),
         "SELECT status, marts FROM t WHERE pipeline = 'tax_ledger' ORDER BY recorded_at",
@@ -68,7 +65,7 @@ def squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_the_bad_rows_of_day_2_wait_with_their_reasons_and_the_others_are_published(played: Played) -> None:
+def test_the_bad_rows_of_day_2_wait_with_their_reasons_and_the_others_are_published(played: Told) -> None:
     chapter = squeezed(played[1]["Day 2"])
     assert "published in" in chapter
     assert "2 rows · immutable: another content for a key that is already written" in chapter
@@ -76,12 +73,12 @@ def test_the_bad_rows_of_day_2_wait_with_their_reasons_and_the_others_are_publis
     assert "waiting" in chapter, "the control totals name what is missing"
 
 
-def test_replays_and_relays_of_another_service_are_duplicates(played: Played) -> None:
+def test_replays_and_relays_of_another_service_are_duplicates(played: Told) -> None:
     assert " · 80 duplicate · 5 quarantined" in played[1]["Day 2"]
     assert "unchanged" in played[1]["Day 2 again"]
 
 
-def test_day_3_is_refused_with_the_reasons_and_day_2_stays_served(played: Played) -> None:
+def test_day_3_is_refused_with_the_reasons_and_day_2_stays_served(played: Told) -> None:
     chapter = squeezed(played[1]["Day 3"])
     assert "blocked in" in chapter
     assert "why: debits and credits must be equal in each currency" in chapter
@@ -91,13 +88,13 @@ def test_day_3_is_refused_with_the_reasons_and_day_2_stays_served(played: Played
     assert str(DAYS[2]) not in chapter.split("while day 3 is blocked")[1]
 
 
-def test_reversing_events_and_a_corrected_control_are_published(played: Played) -> None:
+def test_reversing_events_and_a_corrected_control_are_published(played: Told) -> None:
     chapter = played[1]["Day 3, corrected"]
     assert "published in" in chapter and str(DAYS[2]) in chapter and "balanced" in chapter
 
 
 def test_the_trial_balance_is_zero_per_currency_at_every_published_version_and_never_hides_a_mistake(
-    played: Played,
+    played: Told,
 ) -> None:
     found = publications(played)
     assert [p["status"] for p in found] == ["published", "published", "blocked", "published"]
@@ -120,7 +117,7 @@ def test_the_trial_balance_is_zero_per_currency_at_every_published_version_and_n
 @pytest.mark.parametrize(
     ("mart", "difference"), [("postings", "sum(debit) - sum(credit)"), ("trial_balance", "sum(balance)")]
 )
-def test_every_delta_version_of_the_books_is_zero_or_was_refused(played: Played, mart: str, difference: str) -> None:
+def test_every_delta_version_of_the_books_is_zero_or_was_refused(played: Told, mart: str, difference: str) -> None:
     refused = {p["versions"][mart] for p in publications(played) if p["status"] == "blocked"}
     uri = lake(played, "marts", "tax_ledger", mart)
     for version in range(DeltaTable(uri).version() + 1):
@@ -129,7 +126,7 @@ def test_every_delta_version_of_the_books_is_zero_or_was_refused(played: Played,
         assert any(found) == (version in refused), version
 
 
-def test_no_file_of_the_ledger_was_ever_rewritten(played: Played) -> None:
+def test_no_file_of_the_ledger_was_ever_rewritten(played: Told) -> None:
     log = Path(lake(played, "silver", "tax_ledger", "ledger_events"), "_delta_log")
     actions = [json.loads(line) for file in sorted(log.glob("*.json")) for line in file.read_text().splitlines()]
     assert sum("add" in a for a in actions) >= 4
@@ -137,14 +134,14 @@ def test_no_file_of_the_ledger_was_ever_rewritten(played: Played) -> None:
     assert any(a["metaData"]["configuration"]["delta.appendOnly"] == "true" for a in actions if "metaData" in a)
 
 
-def test_every_event_is_written_once_and_posted_once(played: Played, world: World) -> None:
+def test_every_event_is_written_once_and_posted_once(played: Told, world: World) -> None:
     events = [e for day in [*world.recorded, world.correction] for e in day]
     ledger = rows(lake(played, "silver", "tax_ledger", "ledger_events"), "SELECT event_id FROM t")
     assert sorted(i for (i,) in ledger) == sorted(e.event_id for e in events)
     assert asked(played, "count(*) AS n", "POSTINGS") == [(sum(len(e.entries) for e in events),)]
 
 
-def test_late_events_are_posted_as_their_period_declares(played: Played, world: World) -> None:
+def test_late_events_are_posted_as_their_period_declares(played: Told, world: World) -> None:
     late = [e for day in world.recorded for e in day if (e.effective_at.month, e.recorded_at.month) in ((2, 3), (3, 4))]
     reopened = {e.event_id for e in late if e.effective_at.month == 2}
     found = rows(
@@ -157,18 +154,18 @@ def test_late_events_are_posted_as_their_period_declares(played: Played, world: 
 
 
 def test_out_of_balance_tells_what_arrived_after_its_period_was_closed_and_nothing_worse(
-    played: Played, world: World
+    played: Told, world: World
 ) -> None:
     found = asked(played, "problem, count(*) AS n", "OUT_OF_BALANCE GROUP BY problem")
     assert found == [("delivered after its period was closed", world.scale.delayed)]
 
 
-def test_every_service_agrees_and_gaps_are_closed(played: Played) -> None:
+def test_every_service_agrees_and_gaps_are_closed(played: Told) -> None:
     found = asked(played, "DISTINCT status, missing_events, revision", "RPT_SERVICE_RECONCILIATION ORDER BY revision")
     assert found == [("agrees", 0, 1), ("agrees", 0, 2)]
 
 
-def test_tax_liability_as_known_at_day_1_is_what_was_published_then(played: Played) -> None:
+def test_tax_liability_as_known_at_day_1_is_what_was_published_then(played: Told) -> None:
     version = publications(played)[0]["versions"]["tax_liability"]
     then = rows(
         lake(played, "marts", "tax_ledger", "tax_liability"),

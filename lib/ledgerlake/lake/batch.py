@@ -19,6 +19,7 @@ from ledgerlake.core.accounting import Counts
 from ledgerlake.errors import Where
 from ledgerlake.feeds.frames import literal, reading_session
 from ledgerlake.lake import history, native, quarantine, silver, snapshots, stage
+from ledgerlake.lake.appends import append
 from ledgerlake.lake.commits import marked
 from ledgerlake.lake.tables import (
     SILVER_PROPERTIES,
@@ -168,7 +169,8 @@ class BatchLoader:
         ]
 
     def _write(self, session: SparkSession, batch: Batch, labelled: DataFrame, facts: dict[str, Any]) -> None:
-        paths, note = self._w.paths, {"batch_id": batch.batch_id, "run_id": self._run_id}
+        paths = self._w.paths
+        note: dict[str, Any] = {"batch_id": batch.batch_id, "run_id": self._run_id}
         if facts["refused"] or facts["held"]:
             self._w.storage.create(paths.quarantine(), quarantine.fields(), quarantine.PROPERTIES)
             rows = quarantine.rows_to_quarantine(
@@ -180,15 +182,15 @@ class BatchLoader:
                     session.read.format("delta").load(paths.quarantine()).where(f"batch_id = {literal(batch.batch_id)}")
                 )
                 rows = rows.join(held.select("quarantine_id"), "quarantine_id", "left_anti").select(rows.columns)
-            with marked(session, f"{batch.batch_id}-quarantine-{self._run_id}", note):
-                rows.coalesce(1).write.format("delta").mode("append").save(paths.quarantine())
+            step, count = f"{batch.batch_id}-quarantine-{self._run_id}", facts["refused"] + facts["held"]
+            append(self._w, session, paths.quarantine(), rows.coalesce(1), count, step, note)
         if facts["accepted"]:
-            with marked(session, f"{batch.batch_id}-bronze", note | {"facts": facts}):
-                bronze = labelled.where(f"{stage.OK} AND NOT _duplicate").selectExpr(
-                    f"{literal(batch.batch_id)} AS {c.BATCH_ID}", *(n for n in c.ORIGIN if n != c.BATCH_ID),
-                    c.OP, c.WINNER, *(f"`{n}`" for n in batch.table.column_names), c.CARRIED,
-                )  # fmt: skip
-                bronze.write.format("delta").mode("append").save(paths.bronze(batch.table.table))
+            rows = labelled.where(f"{stage.OK} AND NOT _duplicate").selectExpr(
+                f"{literal(batch.batch_id)} AS {c.BATCH_ID}", *(n for n in c.ORIGIN if n != c.BATCH_ID),
+                c.OP, c.WINNER, *(f"`{n}`" for n in batch.table.column_names), c.CARRIED,
+            )  # fmt: skip
+            path, note = paths.bronze(batch.table.table), note | {"facts": facts}
+            append(self._w, session, path, rows, facts["accepted"], f"{batch.batch_id}-bronze", note)
 
     def _to_silver(self, batch: Batch, facts: dict[str, Any]) -> tuple[int, int]:
         """Bring a bronze slice into silver; return how many changes were applied, and silver's version."""

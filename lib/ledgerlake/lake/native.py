@@ -1,4 +1,4 @@
-"""Small batches merge through delta-rs: the same MERGE as in ``silver``, without starting Spark jobs.
+"""Small batches are appended and merged through delta-rs: the same MERGE as in ``silver``, without Spark's writers.
 
 For tens of thousands of changes Spark's MERGE is mostly planning, two passes and shuffles; the
 native engine does the same in an eighth of the time (docs/performance.md, ADR 0007). Large
@@ -65,10 +65,7 @@ def merge(
     first = f't."{table.key[0]}"'
     merger = target.merge(
         source, f"{key} AND {first} >= {low} AND {first} <= {high}", source_alias="s", target_alias="t",
-        commit_properties=CommitProperties(
-            custom_metadata={"userMetadata": json.dumps(note, sort_keys=True, default=str)},
-            app_transactions=[Transaction(f"{batch_id}-silver", 1)],
-        ),
+        commit_properties=commit_mark(f"{batch_id}-silver", note),
     )  # fmt: skip
     taken = {f'"{n}"': f's."{n}"' for n in columns}
     updated = {n: e for n, e in taken.items() if n.strip('"') not in table.key}
@@ -85,6 +82,14 @@ def merge(
     return True
 
 
+def commit_mark(step: str | None, note: Mapping[str, Any]) -> CommitProperties:
+    """Return what marks a commit of delta-rs as ``lake.commits`` marks one of Spark."""
+    return CommitProperties(
+        custom_metadata={"userMetadata": json.dumps(note, sort_keys=True, default=str)},
+        app_transactions=[Transaction(step, 1)] if step else None,
+    )
+
+
 def replace(
     storage: TableStorage, path: str, rows: pa.Table, key: tuple[str, ...], *, gone: str, differs: str = "true",
     note: Mapping[str, Any], transaction: str | None = None,
@@ -99,10 +104,7 @@ def replace(
     values = {f'"{n}"': f's."{n}"' for n in rows.column_names if n != gone}
     merger = target.merge(
         rows, " AND ".join(f't."{k}" = s."{k}"' for k in key), source_alias="s", target_alias="t",
-        commit_properties=CommitProperties(
-            custom_metadata={"userMetadata": json.dumps(note, sort_keys=True, default=str)},
-            app_transactions=[Transaction(transaction, 1)] if transaction else None,
-        ),
+        commit_properties=commit_mark(transaction, note),
     )  # fmt: skip
     merger = merger.when_matched_delete(f"s.{gone}").when_matched_update(
         values, predicate=f"NOT s.{gone} AND ({differs})"

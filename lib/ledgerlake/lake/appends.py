@@ -1,0 +1,60 @@
+"""Appends one step's rows of a batch in one marked commit, by the engine that suits their number.
+
+Spark's own append reads the table's state anew, in jobs of its own, before it writes; for a few
+rows that costs more than everything else in a load. So few rows are handed over as Arrow and
+written by delta-rs (ADR 0007). Tests hold both engines to the same bronze.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from deltalake import write_deltalake
+from deltalake.exceptions import CommitFailedError
+
+from ledgerlake.errors import TransientError, Where
+from ledgerlake.lake.commits import marked
+from ledgerlake.lake.native import commit_mark
+from ledgerlake.lake.tables import _rs_uri
+from ledgerlake.lake.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+NATIVE_ROWS_MAX = 20_000
+"""Rows that may pass through this process's memory on their way into a table."""
+
+
+def append(
+    workspace: Workspace, session: SparkSession, path: str, rows: DataFrame, count: int, step: str,
+    note: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Append ``rows``, at most ``count`` of them, to the table at ``path``; ``step`` and ``note`` mark the commit.
+
+    Raises :class:`TransientError` where another writer committed in between.
+    """
+    if count <= min(NATIVE_ROWS_MAX, workspace.environment.native_merge_rows_max):
+        _append_natively(path, rows._collect_as_arrow(), workspace.storage.options, step, note)
+        return
+    with marked(session, step, note):
+        rows.write.format("delta").mode("append").save(path)
+
+
+def _append_natively(
+    path: str, batches: list[pa.RecordBatch], options: dict[str, str], step: str, note: Mapping[str, Any]
+) -> None:
+    if not batches:
+        return
+    try:
+        write_deltalake(
+            _rs_uri(path), pa.Table.from_batches(batches), mode="append", storage_options=options,
+            commit_properties=commit_mark(step, note),
+        )  # fmt: skip
+    except CommitFailedError as error:
+        raise TransientError(
+            "another writer committed at the same moment",
+            where=Where(file=path),
+            then="run again; the batch continues where it stopped",
+        ) from error
