@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from house import ACCOUNTS, SOURCES, House, cdc, counts, rows_of
 
 FIRST = "db/public/accounts/20260301-100000000.csv"
@@ -66,3 +67,17 @@ def test_a_column_that_may_be_null_may_be_missing(bank: House) -> None:
 
     assert counts(record) == {"read": 1, "applied": 1}
     assert rows_of(bank.silver("accounts")) == [("a1", None, "EUR", "1.000")]
+
+
+@pytest.mark.parametrize("native_rows", [500_000, 0])
+def test_a_column_that_the_contract_no_longer_has_stays_as_it_was_and_loading_goes_on(
+    bank: House, native_rows: int
+) -> None:
+    bank.native_merge_rows_max = native_rows
+    bank.deliver(FIRST, cdc("I,a1,Ann,EUR,1.00,10")).load()
+    bank.declare(SOURCES, ACCOUNTS.replace("  - {name: owner, type: string}\n", ""))
+
+    [batch] = bank.deliver(SECOND, cdc("I,a2,EUR,2.00,20", columns="account_id,currency,balance")).load()
+
+    assert counts(batch) == {"read": 1, "applied": 1}
+    assert [r["owner"] for r in bank.bronze("accounts").orderBy("_position").collect()] == ["Ann", None]

@@ -63,7 +63,14 @@ def books(
     view(session, "ledger_events", EVENT_SCHEMA, events)
     view(session, "service_controls", CONTROL_SCHEMA, controls or [])
     view(session, "period_closes", CLOSE_SCHEMA, closes or [])
-    for mart in ("postings", "invoice_state", "service_days", "rpt_service_reconciliation", "out_of_balance"):
+    for mart in (
+        "postings",
+        "invoice_state",
+        "transaction_state",
+        "service_days",
+        "rpt_service_reconciliation",
+        "out_of_balance",
+    ):
         session.sql((MARTS / f"{mart}.sql").read_text()).createOrReplaceTempView(mart)
     return session
 

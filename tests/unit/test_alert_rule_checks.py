@@ -93,6 +93,7 @@ def test_a_rule_that_fits_has_no_findings(tmp_path: Path) -> None:
         ("alerts/much.sql", "FROM daily", "FROM sales", "the SQL reads ['sales'], not declared as inputs"),
         ("alerts/much.sql", "amount > 5", "sum > 5", "the SQL does not fit its inputs"),
         ("alerts/much.sql", "amount\nFROM", "owner AS amount\nFROM", "the SQL reads ['owner'], which the contract"),
+        ("alerts/much.sql", "SELECT day, amount", "SELECT *", "the SQL reads ['owner'], which the contract"),
         ("alerts/much.sql", "SELECT", "SELEC", "the SQL"),
     ],
 )

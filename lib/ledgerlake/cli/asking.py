@@ -9,6 +9,7 @@ import typer
 
 from ledgerlake.cli.context import Context
 from ledgerlake.cli.looking import PipelineOption, grid
+from ledgerlake.config.personal import MASK, personal_columns
 from ledgerlake.ops.as_of import Moments, as_of, chosen
 
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f"]
@@ -33,14 +34,18 @@ def as_of_command(
     limit: Annotated[int, typer.Option("--limit", min=1, help="at most so many rows, by key")] = 1000,
     pipeline: PipelineOption = None,
 ) -> None:
-    """Show a mart as it was known at, and effective at, a moment: the mart's own SQL over rows up to then."""
+    """Show a mart as it was known at, and effective at, a moment: the mart's own SQL over rows up to then.
+
+    Personal columns are masked: `ledgerlake explain` shows them to whoever gives a reason.
+    """
     own: Context = context.obj
     workspace = own.workspace(own.only_pipeline(pipeline))
     frame = as_of(workspace, mart, Moments(_utc(known_at), _utc(effective_at)))
     declared = workspace.pipeline.mart(mart)
     rows = chosen(frame, declared, key, where).orderBy(*declared.key).limit(limit).collect()
-    facts = [row.asDict() for row in rows]
-    own.answer(facts, lambda: own.console.print(grid(mart, frame.columns, [list(r) for r in rows])))
+    hidden = personal_columns(workspace.pipeline, declared)
+    facts = [{n: MASK if n in hidden and v is not None else v for n, v in r.asDict().items()} for r in rows]
+    own.answer(facts, lambda: own.console.print(grid(mart, frame.columns, [list(f.values()) for f in facts])))
 
 
 def _utc(moment: datetime | None) -> datetime | None:

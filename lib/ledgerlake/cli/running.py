@@ -167,7 +167,9 @@ def _written(own: Context, report: RunReport, workspace: Workspace, path: Path) 
         return str(path)
     except LedgerlakeError as error:
         own.errors.print(f"no report was written: {error}", markup=False, soft_wrap=True)
-        return ""
+    except Exception as error:  # no page is worth the run's own answer and exit code
+        own.errors.print(f"no report was written: {type(error).__name__}", markup=False)
+    return ""
 
 
 def summary(report: RunReport) -> dict[str, Any]:

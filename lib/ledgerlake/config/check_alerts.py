@@ -11,6 +11,7 @@ from sqlglot import exp
 from ledgerlake.config.alerting import AlertRule
 from ledgerlake.config.check_marts import mart_columns, output_columns
 from ledgerlake.config.models import Pipeline
+from ledgerlake.config.personal import personal_columns
 from ledgerlake.config.source_map import Document
 from ledgerlake.errors import ConfigError, Where
 
@@ -52,7 +53,9 @@ def _check_rule(
             where = document.where("alerts", "rules", index, place)
             yield ConfigError(f"the SQL gives no column {sorted(wanted - set(columns))}", where=where,
                               then=f"it gives {columns}")  # fmt: skip
-    personal = {c.name for c in sqlglot.parse_one(text, dialect="spark").find_all(exp.Column)} & _personal(pipeline)
+    named = {c.name for c in sqlglot.parse_one(text, dialect="spark").find_all(exp.Column)}
+    private = {n for m in marts_of(text) for n in personal_columns(pipeline, pipeline.mart(m))}
+    personal = (named | set(columns)) & private  # what a star stands for is among the columns
     if personal:
         yield ConfigError(
             f"the SQL reads {sorted(personal)}, which the contract declares as personal", where=Where(file=file),
@@ -73,7 +76,3 @@ def marts_of(text: str) -> list[str]:
     """Return the marts that a rule's SQL reads, in order."""
     tree = sqlglot.parse_one(text, dialect="spark")
     return sorted({t.name for t in tree.find_all(exp.Table)} - {c.alias for c in tree.find_all(exp.CTE)})
-
-
-def _personal(pipeline: Pipeline) -> set[str]:
-    return {c.name for t in pipeline.tables.values() for c in t.columns if c.pii != "none"}

@@ -9,6 +9,9 @@ from __future__ import annotations
 from ledgerlake.config.check_marts import mart_columns
 from ledgerlake.config.models import Mart, Pipeline
 
+MASK = "•••"
+"""What is shown in place of a personal value."""
+
 
 def personal_columns(pipeline: Pipeline, mart: Mart) -> dict[str, str]:
     """Return column → contract type of the personal columns that a mart gives; declared ones are text."""

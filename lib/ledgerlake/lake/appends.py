@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from ledgerlake.errors import TransientError, Where
@@ -47,9 +47,13 @@ def _append_natively(
 ) -> None:
     if not batches:
         return
+    target = DeltaTable(_rs_uri(path), storage_options=options)
+    if target.transaction_version(step) is not None:
+        return  # delta-rs catches a concurrent commit of the step, but would repeat a finished one
     try:
         write_deltalake(
-            _rs_uri(path), pa.Table.from_batches(batches), mode="append", storage_options=options,
+            target, pa.Table.from_batches(batches), mode="append",
+            schema_mode="merge",  # columns that the contract no longer has become null, as with Spark
             commit_properties=commit_mark(step, note),
         )  # fmt: skip
     except CommitFailedError as error:

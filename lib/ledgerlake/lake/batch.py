@@ -7,6 +7,7 @@ A run that finds a bronze or silver commit of the batch goes on from there.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,6 +64,8 @@ class BatchLoader:
 
     def __init__(self, workspace: Workspace, run_id: str, now: datetime, logical_date: str) -> None:
         self._w, self._run_id, self._now, self._date = workspace, run_id, now, logical_date
+        # Tables load side by side, and the two engines do not see each other's commits on every store.
+        self._quarantining = threading.Lock()
 
     def load(self, batch: Batch) -> Outcome:
         """Bring the batch into silver; raise AccountingError where its changes are not all accounted for."""
@@ -183,7 +186,8 @@ class BatchLoader:
                 )
                 rows = rows.join(held.select("quarantine_id"), "quarantine_id", "left_anti").select(rows.columns)
             step, count = f"{batch.batch_id}-quarantine-{self._run_id}", facts["refused"] + facts["held"]
-            append(self._w, session, paths.quarantine(), rows.coalesce(1), count, step, note)
+            with self._quarantining:
+                append(self._w, session, paths.quarantine(), rows.coalesce(1), count, step, note)
         if facts["accepted"]:
             rows = labelled.where(f"{stage.OK} AND NOT _duplicate").selectExpr(
                 f"{literal(batch.batch_id)} AS {c.BATCH_ID}", *(n for n in c.ORIGIN if n != c.BATCH_ID),

@@ -59,7 +59,7 @@ class Leases:
         self._write(name, token + 1, "", self._clock.now())
 
     def still_held(self, name: str, token: int) -> bool:
-        """Say whether ``token`` is still the newest: checked before every commit that matters."""
+        """Say whether ``token`` is still the newest: asked before the lease is given back."""
         held = self.current(name)
         return held is not None and held[0] == token
 

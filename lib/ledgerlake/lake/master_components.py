@@ -100,7 +100,7 @@ class Components:
 
 
 def _texts(values: Iterable[str]) -> str:
-    return ", ".join("'" + v.replace("'", "''") + "'" for v in values) or "''"
+    return ", ".join("'" + v.replace("'", "''") + "'" for v in values) or "NULL"
 
 
 def _name(row: Row) -> str:

@@ -38,11 +38,6 @@ def record_sql(table: Table) -> str:
     return f"concat_ws('/', {', '.join(f'CAST(`{k}` AS STRING)' for k in table.key)})"
 
 
-def component_sql() -> str:
-    """Return the name of a record as one text, which is also how components are called."""
-    return "concat_ws('\\u001f', source, record)"
-
-
 def own_id_sql(master: Master) -> str:
     """Return ``core.mastering.identity.own_id`` in SQL."""
     named = f"concat_ws('\\u001f', {literal(master.master)}, source, record)"

@@ -85,6 +85,8 @@ class MasterBuilder:
         return Since(json.loads(last["inputs"]))
 
     def _build(self, master: Master, inputs: dict[str, int], since: Since) -> dict[str, int]:
+        if all(version < 0 for version in inputs.values()):
+            return {"records touched": 0}
         session = self._w.spark().newSession()
         session.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
         prepare(self._w, master, anew=not since.inputs)
@@ -107,6 +109,8 @@ class MasterBuilder:
     def _here(self, master: Master, histories: Histories, touched: DataFrame) -> dict[str, int]:
         """Master a few records in this process: Spark only standardises them."""
         nodes = {(r["source"], r["record"]) for r in touched.collect()}
+        if not nodes:  # a history may move without a record: a new column, a commit without rows
+            return {"versions changed": 0, "links changed": 0}
         seen = histories.observed(nodes)
         new = {(*node, "") for node in nodes} | {row for o in seen for row in keys_of(o)}
         members = Components(self._w, master, self._run_id).grown_here(new)

@@ -117,5 +117,10 @@ def chosen(frame: DataFrame, mart: Mart, key: str | None, where: str | None) -> 
 def _cut(
     session: SparkSession, workspace: Workspace, source: Input, versions: Mapping[str, int], moments: Moments
 ) -> DataFrame:
+    if versions.get(source.name, -1) < 0:
+        raise NotFoundError(
+            "the table was not there when the served publication was made", where=Where(table=source.name),
+            then=f"run `ledgerlake run {workspace.pipeline.name}`",
+        )  # fmt: skip
     rows = silver_rows(session, workspace, source.name, versions[source.name])
     return rows.where(condition(source, moments))

@@ -14,12 +14,12 @@ from typing import Any
 from ledgerlake.config.master_tables import id_column, links_table, versions_table
 from ledgerlake.config.mastering import Master, MasterField
 from ledgerlake.config.models import Pipeline, Table
+from ledgerlake.config.personal import MASK
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.errors import ConfigError, NotFoundError, Where
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.serve import decoded
 
-MASK = "•••"
 Facts = dict[str, Any]
 
 

@@ -150,5 +150,9 @@ def _remembered(memory: Path, table: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if table.is_dir():
-            shutil.copytree(table, memory, dirs_exist_ok=True)
+        if table.is_dir():  # copied aside first: half a table could never be read again
+            aside = memory.with_name(f".{memory.name}.part")
+            shutil.rmtree(aside, ignore_errors=True)
+            shutil.copytree(table, aside)
+            shutil.rmtree(memory, ignore_errors=True)
+            aside.rename(memory)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import ledgerlake
 from ledgerlake.config.check_marts import mart_graph
 from ledgerlake.config.models import Mart, Table
+from ledgerlake.config.personal import personal_columns
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import publication_id
 from ledgerlake.core.types import contract_type, decimal_parts
@@ -159,12 +160,9 @@ class Server:
 
     def _is_personal(self, owner: Table | Mart, column: str) -> bool:
         """Say whether a key column may be personal: in the table, or in any input of the mart."""
-        tables = (
-            [owner]
-            if isinstance(owner, Table)
-            else [self._w.pipeline.readable[i.table] for i in owner.inputs if i.table]
-        )
-        return any(k.name == column and k.pii != "none" for t in tables for k in t.columns)
+        if isinstance(owner, Mart):
+            return column in personal_columns(self._w.pipeline, owner)
+        return owner.column(column).pii != "none"
 
     def _publication(self, builder: MartBuilder) -> Publication:
         pipeline = self._w.pipeline
@@ -252,7 +250,7 @@ def _published_type(mart: Mart, column: str, spark_name: str) -> str:
 
 
 def silver_versions(workspace: Workspace) -> dict[str, int]:
-    """Return the current Delta version of each silver table and history, -1 where it does not exist yet."""
+    """Return the current Delta version of each silver table, history and master, -1 where it does not exist yet."""
     return {t: workspace.storage.version(workspace.paths.silver(t)) for t in workspace.pipeline.readable}
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ledgerlake.config.models import Mart, Table
-from ledgerlake.config.personal import personal_columns
+from ledgerlake.config.personal import MASK, personal_columns
 from ledgerlake.core import change as c
 from ledgerlake.core.types import spark_type
 from ledgerlake.errors import NotFoundError, Where
@@ -109,7 +109,7 @@ def _silver_trace(workspace: Workspace, table: Table, values: tuple[str, ...]) -
     state = current.asDict() if current else {}
     return {
         "table": table.table, "key": dict(zip(table.key, values, strict=True)),
-        "current": {n: "•••" if table.column(n).pii != "none" else state.get(n) for n in table.column_names} if current else None,
+        "current": {n: MASK if table.column(n).pii != "none" else state.get(n) for n in table.column_names} if current else None,
         "deleted": bool(state.get(c.DELETED, False)), "current_batch": state.get(c.BATCH_ID), "changes": changes,
     }  # fmt: skip
 
@@ -149,7 +149,7 @@ def _mart_trace(workspace: Workspace, mart: Mart, values: tuple[str, ...]) -> Fa
         )
     found, personal = row.asDict(), personal_columns(workspace.pipeline, mart)
     return {
-        "mart": mart.mart, "row": {n: "•••" if n in personal and v is not None else v for n, v in found.items()}, "publication_id": last["publication_id"], "run_id": last["run_id"],
+        "mart": mart.mart, "row": {n: MASK if n in personal and v is not None else v for n, v in found.items()}, "publication_id": last["publication_id"], "run_id": last["run_id"],
         "delta_version": last["marts"][mart.mart]["version"],
         "made_from": [_contribution(workspace, session, mart, i, found, last["inputs"]) for i in _table_inputs(workspace, mart)],
     }  # fmt: skip

@@ -2,7 +2,7 @@
 -- A reversal and the event that it reverses count for nothing from the reversal's effective time on;
 -- a reversal of a reversal reverses nothing (post the event again instead).
 WITH undone AS (
-  SELECT DISTINCT r.reverses AS event_id
+  SELECT DISTINCT r.reverses AS event_id, r.document_date -- of another date it reverses nothing: see out_of_balance
   FROM ledger_events r
   WHERE r.event_type = 'event.reversed' AND r.reverses IS NOT NULL
 ),
@@ -17,7 +17,7 @@ counted AS (
       ELSE 0
     END AS direction
   FROM ledger_events e
-  LEFT JOIN undone u ON u.event_id = e.event_id
+  LEFT JOIN undone u ON u.event_id = e.event_id AND u.document_date = e.document_date
 ),
 running AS (
   SELECT

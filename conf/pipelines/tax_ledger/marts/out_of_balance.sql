@@ -13,6 +13,7 @@ receivables AS (
 ),
 reversals AS (
   SELECT r.event_id, r.currency, t.event_id AS target_id, t.event_type AS target_type, t.currency AS target_currency,
+    r.document_date <> t.document_date AS is_dated_otherwise,
     count(*) OVER (PARTITION BY r.reverses) AS times
   FROM ledger_events r
   LEFT JOIN ledger_events t ON t.event_id = r.reverses
@@ -33,11 +34,22 @@ SELECT
     WHEN target_id IS NULL THEN 'reverses an event that has not arrived'
     WHEN target_type = 'event.reversed' THEN 'reverses a reversal'
     WHEN target_currency <> currency THEN 'reverses another currency'
+    WHEN is_dated_otherwise THEN 'reverses an event of another document date'
     ELSE 'reversed more than once'
   END,
   event_id, currency, CAST(0 AS DECIMAL(28,3)), false
 FROM reversals
-WHERE target_id IS NULL OR target_type = 'event.reversed' OR target_currency <> currency OR times > 1
+WHERE target_id IS NULL OR target_type = 'event.reversed' OR target_currency <> currency OR is_dated_otherwise OR times > 1
+UNION ALL
+SELECT 'an invoice of several document dates', invoice_id, currency, CAST(0 AS DECIMAL(28,3)), false
+FROM invoice_state
+GROUP BY invoice_id, currency
+HAVING count(*) > 1
+UNION ALL
+SELECT 'a transaction of several document dates', transaction_id, currency, CAST(0 AS DECIMAL(28,3)), false
+FROM transaction_state
+GROUP BY transaction_id, currency
+HAVING count(*) > 1
 UNION ALL
 SELECT 'delivered after its period was closed', e.event_id, e.currency, CAST(0 AS DECIMAL(28,3)), false
 FROM ledger_events e

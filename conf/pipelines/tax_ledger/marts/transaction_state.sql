@@ -1,7 +1,7 @@
 -- The fold of a taxed transaction, in the order of (effective_at, service_sequence, event_id): what it
 -- was sold for, and the tax on it, after corrections, credit notes and reversals.
 WITH undone AS (
-  SELECT DISTINCT r.reverses AS event_id
+  SELECT DISTINCT r.reverses AS event_id, r.document_date -- of another date it reverses nothing: see out_of_balance
   FROM ledger_events r
   WHERE r.event_type = 'event.reversed' AND r.reverses IS NOT NULL
 ),
@@ -15,7 +15,7 @@ counted AS (
       ELSE 0
     END AS direction
   FROM ledger_events e
-  LEFT JOIN undone u ON u.event_id = e.event_id
+  LEFT JOIN undone u ON u.event_id = e.event_id AND u.document_date = e.document_date
 )
 SELECT
   transaction_id,

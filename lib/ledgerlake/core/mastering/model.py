@@ -134,8 +134,7 @@ class Link:
     """Which customer a record belonged to, from when to when, and what happened at the beginning.
 
     ``event``: ``new``; ``merged`` (its customer became part of another), ``split`` (it left one and
-    made its own), ``moved`` (it left one for another), ``ended`` and ``resumed`` (deleted at the
-    source, and back). ``own_id`` is the id that the record gives a customer it anchors: every
+    made its own), ``moved`` (it left one for another), ``ended`` (deleted at the source). ``own_id`` is the id that the record gives a customer it anchors: every
     customer_id ever published is the own id of some record, so an old id always leads to its customer.
     """
 

@@ -137,17 +137,17 @@ class _Timeline:
             self._left.append(replace(self._links.pop(node), valid_to=moment))
         if customer_id is None or node in self._links:
             return
-        event = "new" if link is None else _event(link, customer_id, version.ended, before_ids, now_ids)
+        event = "new" if link is None else _event(link, customer_id, before_ids, now_ids)
         previous = link.customer_id if link is not None and link.customer_id != customer_id else None
         self._links[node] = Link(
             *node, own_id(self._plan, node), customer_id, moment, None, event, previous, version.ended
         )
 
 
-def _event(link: Link, customer_id: str, ended: bool, before_ids: set[str], now_ids: set[str]) -> str:
-    """Return what happened to a record's membership."""
+def _event(link: Link, customer_id: str, before_ids: set[str], now_ids: set[str]) -> str:
+    """Return what happened to a record's membership; it ends for good, or its history has no gap."""
     if link.customer_id == customer_id:
-        return "ended" if ended else "resumed"
+        return "ended"
     if link.customer_id not in now_ids:
         return "merged"
     return "moved" if customer_id in before_ids else "split"
