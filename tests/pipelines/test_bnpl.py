@@ -38,13 +38,14 @@ def published(workspace: Workspace, mart: str) -> dict[object, Mapping[str, obje
     return {r[key]: r for r in readers.read_published(workspace, mart).to_pylist()}
 
 
-def test_eleven_days_of_history_are_one_run(played: Told) -> None:
+def test_a_week_of_history_is_one_run(played: Told) -> None:
     history = played[1]["History"]
-    assert "published in" in history and "11 objects" in history and "unchanged" in played[1]["History again"]
+    assert "published in" in history and "7 objects" in history and "unchanged" in played[1]["History again"]
 
 
-def test_a_day_whose_stream_broke_off_is_whole(workspace: Workspace) -> None:
-    assert {r["completeness"] for r in published(workspace, "rpt_daily_quality").values()} == {1}
+def test_a_day_whose_stream_broke_off_is_whole_and_only_refused_records_are_missing(workspace: Workspace) -> None:
+    lacking = {str(d) for d, r in published(workspace, "rpt_daily_quality").items() if r["completeness"] != 1}
+    assert lacking == {"2024-11-29"}
 
 
 def test_a_holiday_has_the_volume_of_a_holiday(workspace: Workspace) -> None:
@@ -53,12 +54,12 @@ def test_a_holiday_has_the_volume_of_a_holiday(workspace: Workspace) -> None:
 
 
 def test_malformed_records_are_quarantined_with_their_reasons_and_the_day_is_published(played: Told) -> None:
-    reasons = set(re.findall(r"\d+ × (.*)", played[1]["Friday"]))
+    reasons = set(re.findall(r"\d+ × (.*)", played[1]["History"]))
     assert {
-        "record: not a JSON object", "status: not among the allowed values", "risk_score: above 1", "customer_id: null",
+        "record: not a JSON object", "status: not an allowed value", "risk_score: above 1", "customer_id: null",
         "amount: not a decimal(18,2)",
     } <= reasons, reasons  # fmt: skip
-    assert "published in" in played[1]["Friday"]
+    assert "published in" in played[1]["History"]
 
 
 def test_a_day_of_inflated_amounts_is_refused_by_the_daily_quality_gate(played: Told) -> None:
@@ -76,7 +77,7 @@ def test_the_day_asked_again_is_published(played: Told, workspace: Workspace) ->
 def test_lake_and_snowflake_hold_the_same_transactions(played: Told, workspace: Workspace) -> None:
     served = played[0].ask("sql", SQL.format("count(*) AS N, sum(amount) AS AMOUNT", "MART_BNPL_TRANSACTIONS"))[0]
     rows = published(workspace, "mart_bnpl_transactions")
-    assert served["N"] == len(rows) > 50_000
+    assert served["N"] == len(rows) > 30_000
     assert str(served["AMOUNT"]) == str(sum(r["amount"] for r in rows.values()))
 
 

@@ -1,4 +1,4 @@
-"""Plays some weeks of a pay-later shop: history, a holiday, a day of bad records, a day that is refused."""
+"""Plays some weeks of a pay-later shop: history with bad records in it, and a day that is refused."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ledgerlake.demo.stage import Demo, Setting, Stage
 from ledgerlake.ops.load import open_quarantine
 from ledgerlake.ports.secrets import ReferencedSecrets
 
-THANKSGIVING, FRIDAY, SATURDAY = (date(2024, 11, n) for n in (28, 29, 30))
-HISTORY_STARTS, SMALL_STARTS = date(2024, 9, 26), date(2024, 11, 18)
+FRIDAY, SATURDAY = date(2024, 11, 29), date(2024, 11, 30)
+HISTORY_STARTS, SMALL_STARTS = date(2024, 9, 26), date(2024, 11, 23)
 BI = "FINANCE.BNPL_BI"
 
 
@@ -34,7 +34,7 @@ class Sources:
 
 @contextmanager
 def running(setting: Setting) -> Iterator[Sources]:
-    """Run the service; the small demo has eleven days of history instead of nine weeks."""
+    """Run the service; the small demo has a week of history instead of nine."""
     simtom = SimtomServer(tampered={FRIDAY: "spoiled", SATURDAY: "inflated"})
     with simtom.running():
         yield Sources(simtom, SMALL_STARTS if setting.small else HISTORY_STARTS)
@@ -45,19 +45,16 @@ def play(stage: Stage, sources: Sources) -> None:
     simtom = sources.simtom
     stage.say(
         "History",
-        f"backfill of {sources.first} to {THANKSGIVING} with one run; a stream breaks off, and is asked again",
+        f"backfill of {sources.first} to {FRIDAY} with one run; a stream breaks off, and some records are malformed",
     )
     simtom.fail_next("cut")
-    stage.run(THANKSGIVING, "published", first=sources.first)
+    report = stage.run(FRIDAY, "published", first=sources.first)
     asked = [r for r in simtom.requests if r["start_date"] == str(sources.first)]
     stage.expect(len(asked) == 2, "a stream that broke off was taken for a day")
-    stage.say("History again", "the same command a second time")
-    stage.run(THANKSGIVING, "unchanged", first=sources.first)
-    stage.say("Friday", "some records are malformed: they are quarantined, the others are published")
-    report = stage.run(FRIDAY, "published")
-    refused = sum(b["quarantined"] for b in report.batches)
-    stage.expect(refused > 0, "malformed records passed")
+    stage.expect(sum(b["quarantined"] for b in report.batches) > 0, "malformed records passed")
     _quarantine(stage)
+    stage.say("History again", "the same command a second time")
+    stage.run(FRIDAY, "unchanged", first=sources.first)
     stage.say("Saturday", "half of the amounts arrive in another unit: the day is refused")
     stage.run(SATURDAY, "blocked")
     _serving(stage, "What Snowflake serves while Saturday is blocked", SATURDAY)
@@ -79,14 +76,14 @@ def _quarantine(stage: Stage) -> None:
     reasons = Counter(reason for row in open_quarantine(stage.workspace()) for reason in row["reasons"])
     stage.note("[bold]ledgerlake quarantine list[/]")
     for reason, rows in sorted(reasons.items()):
-        stage.console.print(f"    {rows:>3} × {reason}", markup=False)
+        stage.console.print(f"    {rows:>3} × {reason}", markup=False, soft_wrap=True)
 
 
 def _serving(stage: Stage, title: str, refused: date) -> None:
     rows = stage.ask(
         title,
         f"SELECT transaction_date, day_type, transactions, mean_amount, amount_drift FROM {BI}.RPT_DAILY_QUALITY"
-        " WHERE transaction_date >= '2024-11-26' ORDER BY transaction_date",
+        " WHERE transaction_date >= '2024-11-25' ORDER BY transaction_date",
     )
     stage.expect(refused not in [r[0] for r in rows], "a refused day is served")
 
