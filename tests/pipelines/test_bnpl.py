@@ -50,7 +50,7 @@ def test_a_day_whose_stream_broke_off_is_whole_and_only_refused_records_are_miss
 
 def test_a_holiday_has_the_volume_of_a_holiday(workspace: Workspace) -> None:
     day = next(r for d, r in published(workspace, "rpt_daily_quality").items() if str(d) == "2024-11-28")
-    assert day["day_type"] == "holiday" and 8000 <= day["transactions"] <= 10_000
+    assert day["day_type"] == "holiday" and 800 <= day["transactions"] <= 1000
 
 
 def test_malformed_records_are_quarantined_with_their_reasons_and_the_day_is_published(played: Told) -> None:
@@ -75,9 +75,11 @@ def test_the_day_asked_again_is_published(played: Told, workspace: Workspace) ->
 
 
 def test_lake_and_snowflake_hold_the_same_transactions(played: Told, workspace: Workspace) -> None:
-    served = played[0].ask("sql", SQL.format("count(*) AS N, CAST(sum(amount * 100) AS BIGINT) AS CENTS", "MART_BNPL_TRANSACTIONS"))[0]
+    served = played[0].ask(
+        "sql", SQL.format("count(*) AS N, CAST(sum(amount * 100) AS BIGINT) AS CENTS", "MART_BNPL_TRANSACTIONS")
+    )[0]
     rows = published(workspace, "mart_bnpl_transactions")
-    assert served["N"] == len(rows) > 30_000
+    assert served["N"] == len(rows) > 3_000
     assert served["CENTS"] == sum(int(r["amount"] * 100) for r in rows.values())
 
 

@@ -21,28 +21,48 @@ BI = "FINANCE.BNPL_BI"
 
 @dataclass
 class Sources:
-    """The simulated service, and since when its history is loaded."""
+    """The simulated service, since when its history is loaded, and what its user changes in the declarations."""
 
     simtom: SimtomServer
     first: date
+    small: bool
+    asked_again: bool = False
 
     @property
     def secrets(self) -> ReferencedSecrets:
         """Return the references of ``conf/environments/local.yml``, resolved to this service."""
         return ReferencedSecrets({"SIMTOM_BASE_URL": self.simtom.url})
 
+    def declared(self, pipeline: Pipeline) -> Pipeline:
+        """Return the pipeline with a tenth of its volumes in the small demo, and Saturday to be asked for once more."""
+        table, spec = pipeline.tables["raw_transactions"], pipeline.spec
+        if self.asked_again:
+            changed = table.model_dump() | {"feed": {**table.feed, "resync": {SATURDAY: 1}}}
+            table = Table.model_validate(changed)
+        if self.small:
+            source = spec.sources["simtom"]
+            tenth = {
+                kind: [n // 10 for n in bounds]
+                for kind, bounds in source.options["volume"].items()
+                if kind != "country"
+            }
+            volume = {"volume": source.options["volume"] | tenth, "minimum": source.options["minimum"] // 10}
+            sources = {"simtom": source.model_copy(update={"options": source.options | volume})}
+            spec = spec.model_copy(update={"sources": sources})
+        return pipeline.model_copy(update={"spec": spec, "tables": {table.table: table}})
+
 
 @contextmanager
 def running(setting: Setting) -> Iterator[Sources]:
-    """Run the service; the small demo has a week of history instead of nine."""
+    """Run the service; the small demo has a week of history instead of nine, of smaller days."""
     simtom = SimtomServer(tampered={FRIDAY: "spoiled", SATURDAY: "inflated"})
     with simtom.running():
-        yield Sources(simtom, SMALL_STARTS if setting.small else HISTORY_STARTS)
+        yield Sources(simtom, SMALL_STARTS if setting.small else HISTORY_STARTS, setting.small)
 
 
 def play(stage: Stage, sources: Sources) -> None:
     """Tell the whole story; raise TerminalError where a chapter does not end as it must."""
-    simtom = sources.simtom
+    simtom, stage.declared = sources.simtom, sources.declared
     stage.say(
         "History",
         f"backfill of {sources.first} to {FRIDAY} with one run; a stream breaks off, and some records are malformed",
@@ -60,16 +80,9 @@ def play(stage: Stage, sources: Sources) -> None:
     _serving(stage, "What Snowflake serves while Saturday is blocked", SATURDAY)
     stage.say("Saturday, asked again", f"the service is mended; the table declares `resync: {{{SATURDAY}: 1}}`")
     del simtom.tampered[SATURDAY]
-    stage.declared = asked_again
+    sources.asked_again = True
     stage.run(SATURDAY, "published")
     _answers(stage)
-
-
-def asked_again(pipeline: Pipeline) -> Pipeline:
-    """Return the pipeline as its owner changes it: Saturday is to be asked for once more."""
-    table = pipeline.tables["raw_transactions"]
-    changed = table.model_dump() | {"feed": {**table.feed, "resync": {SATURDAY: 1}}}
-    return pipeline.model_copy(update={"tables": {table.table: Table.model_validate(changed)}})
 
 
 def _quarantine(stage: Stage) -> None:

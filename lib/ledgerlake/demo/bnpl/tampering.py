@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-SPOILED_EVERY = 250
+SPOILED_EVERY = 60
 _SPOILED: tuple[Mapping[str, Any], ...] = (
     {"amount": -20.0, "first_payment_amount": 0.0},
     {"status": "refused"},
@@ -27,7 +27,7 @@ def inflated(number: int, record: str) -> str:
 
 
 def spoiled(number: int, record: str) -> str:
-    """Return each 250th record with a value that the contract refuses, or as no JSON at all."""
+    """Return each 60th record with a value that the contract refuses, or as no JSON at all."""
     if number % SPOILED_EVERY:
         return record
     place = number // SPOILED_EVERY % (len(_SPOILED) + 1)
