@@ -117,7 +117,7 @@ def test_a_disk_that_fills_at_any_stage_of_a_run_costs_nothing_but_the_time_to_f
         free(disk)
         warehouse.failures.append(TransientError("the warehouse is asleep"))
         assert house.run(second).message == "the warehouse is asleep"
-        fill(disk, free_pages=5)
+        fill(disk, free_pages=3)
         assert full(house.run(second)) == {"mart"}
 
         free(disk)

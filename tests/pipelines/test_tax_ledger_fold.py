@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from ledgerlake.config.check_marts import mart_graph
 from ledgerlake.demo.tax_ledger.model import REVERSAL, Event, entries_of, event_id, reversal
-from ledgerlake.lake.marts import silver_rows
+from ledgerlake.lake.reading import silver_rows
 from pyspark.sql import DataFrame
 
 ROOT = Path(__file__).resolve().parents[2]

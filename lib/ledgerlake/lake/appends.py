@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError
 
-from ledgerlake.errors import TransientError, Where
+from ledgerlake.errors import Where
+from ledgerlake.lake import arrow
 from ledgerlake.lake.commits import marked
-from ledgerlake.lake.native import commit_mark
+from ledgerlake.lake.native import commit_mark, sole_writer
 from ledgerlake.lake.tables import _rs_uri
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-NATIVE_ROWS_MAX = 20_000
-"""Rows that may pass through this process's memory on their way into a table."""
 
 
 def append(
@@ -35,30 +32,22 @@ def append(
 
     Raises :class:`TransientError` where another writer committed in between.
     """
-    if count <= min(NATIVE_ROWS_MAX, workspace.environment.native_merge_rows_max):
-        _append_natively(path, rows._collect_as_arrow(), workspace.storage.options, step, note)
+    if count <= min(arrow.ROWS_MAX, workspace.environment.native_merge_rows_max):
+        _append_natively(path, arrow.out_of_spark(rows), workspace.storage.options, step, note)
         return
     with marked(session, step, note):
         rows.write.format("delta").mode("append").save(path)
 
 
-def _append_natively(
-    path: str, batches: list[pa.RecordBatch], options: dict[str, str], step: str, note: Mapping[str, Any]
-) -> None:
-    if not batches:
+def _append_natively(path: str, rows: pa.Table, options: dict[str, str], step: str, note: Mapping[str, Any]) -> None:
+    if not rows.num_rows:
         return
     target = DeltaTable(_rs_uri(path), storage_options=options)
     if target.transaction_version(step) is not None:
         return  # delta-rs catches a concurrent commit of the step, but would repeat a finished one
-    try:
+    with sole_writer(Where(file=path)):
         write_deltalake(
-            target, pa.Table.from_batches(batches), mode="append",
+            target, rows, mode="append",
             schema_mode="merge",  # columns that the contract no longer has become null, as with Spark
             commit_properties=commit_mark(step, note),
         )  # fmt: skip
-    except CommitFailedError as error:
-        raise TransientError(
-            "another writer committed at the same moment",
-            where=Where(file=path),
-            then="run again; the batch continues where it stopped",
-        ) from error

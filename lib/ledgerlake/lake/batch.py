@@ -19,7 +19,7 @@ from ledgerlake.core import change as c
 from ledgerlake.core.accounting import Counts
 from ledgerlake.errors import Where
 from ledgerlake.feeds.frames import literal, reading_session
-from ledgerlake.lake import history, native, quarantine, silver, snapshots, stage
+from ledgerlake.lake import history, native, quarantine, reading, silver, snapshots, stage
 from ledgerlake.lake.appends import append
 from ledgerlake.lake.commits import marked
 from ledgerlake.lake.tables import (
@@ -122,12 +122,12 @@ class BatchLoader:
         if table.append_only:
             if facts["seen_min"] is None or self._w.storage.is_empty(paths.silver(table.table)):
                 return None
-            standing = session.read.format("delta").load(paths.silver(table.table))
+            standing = reading.frame(session, self._w, paths.silver(table.table))
             return stage.against_silver(labelled, standing.where(silver.between(table, facts)), table)
         earlier = self._overlapping(batch, facts)
         if not earlier:
             return None
-        seen = session.read.format("delta").load(paths.bronze(table.table))
+        seen = reading.frame(session, self._w, paths.bronze(table.table))
         among = ", ".join(literal(b) for b in earlier)
         return stage.against_bronze(labelled, seen.where(f"{c.BATCH_ID} IN ({among})"), table)
 
@@ -157,7 +157,8 @@ class BatchLoader:
         path = self._w.paths.silver(parent)
         if self._w.storage.version(path) < 0:
             return session.sql(f"SELECT CAST(NULL AS STRING) AS `{column}` WHERE false")
-        return session.read.format("delta").load(path).where(f"NOT {c.DELETED}").selectExpr(f"`{key}` AS `{column}`")
+        standing = reading.frame(session, self._w, path).where(f"NOT {c.DELETED}")
+        return standing.selectExpr(f"`{key}` AS `{column}`")
 
     def _overlapping(self, batch: Batch, facts: dict[str, Any]) -> list[str]:
         """Return earlier batches whose positions overlap: only there can a change stand already."""
@@ -216,8 +217,13 @@ class BatchLoader:
         return max((b["truncated_at"] or "" for b in others if b["batch_id"] != batch.batch_id), default="")
 
     def _truncate(self, batch: Batch, truncated_at: str, path: str) -> None:
+        step, note = f"{batch.batch_id}-truncate", {"truncated_by": batch.batch_id, "run_id": self._run_id}
+        small = self._w.environment.native_merge_rows_max > 0 and native.fits(self._w.storage, path)
+        if small and batch.table.changes == "whole":
+            native.truncate(self._w.storage, batch.table, path, truncated_at, step, note)
+            return
         session = self._w.spark().newSession()
-        with marked(session, f"{batch.batch_id}-truncate", {"truncated_by": batch.batch_id, "run_id": self._run_id}):
+        with marked(session, step, note):
             session.sql(silver.truncate_sql(batch.table, path, truncated_at))
 
     def _merge(self, batch: Batch, facts: dict[str, Any], path: str, truncated_at: str) -> None:
@@ -241,8 +247,8 @@ class BatchLoader:
         if self._w.storage.commit_of(path, batch.batch_id):
             return
         session = self._w.spark().newSession()
-        bronze = session.read.format("delta").load(self._w.paths.bronze(table.table))
-        standing = session.read.format("delta").load(path)
+        bronze = reading.frame(session, self._w, self._w.paths.bronze(table.table))
+        standing = reading.frame(session, self._w, path)
         ever = facts.get("truncated_at") or self._truncated_before(batch)
         truncates = bronze.where("_op = 'truncate'").select(c.POSITION) if ever else None
         if not facts.get("truncated_at"):

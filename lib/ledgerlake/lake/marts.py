@@ -7,9 +7,7 @@ blocked candidate changed is always part of the next one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlglot
@@ -18,36 +16,13 @@ from sqlglot import exp
 from ledgerlake.config.models import Mart, Table
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import fingerprint
-from ledgerlake.core.types import spark_type
-from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.frames import literal
+from ledgerlake.lake import candidates, reading
+from ledgerlake.lake.candidates import Candidate, Scope
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Which partitions of a mart must be rebuilt: ``whole``, or the named values (maybe none)."""
-
-    whole: bool
-    partitions: tuple[str, ...] = ()
-    unplaced: bool = False  # rows changed that have no partition value; the SQL must leave them out
-
-    @property
-    def empty(self) -> bool:
-        """Say whether nothing must be rebuilt."""
-        return not self.whole and not self.partitions
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A mart version that is written but not accepted; ``version`` -1: nothing was rebuilt."""
-
-    mart: Mart
-    scope: Scope
-    version: int
+    from pyspark.sql import Column, DataFrame
 
 
 def mart_fingerprint(mart: Mart, sql: str) -> str:
@@ -100,11 +75,8 @@ class MartBuilder:
         Of a snapshot, which moves every row, only those that differ; but all of them where a
         candidate that was never served stands in the mart: it holds rows that differed for a while.
         """
-        feed = (
-            self._w.spark().newSession().read.format("delta").option("readChangeFeed", "true")
-            .option("startingVersion", self._since[table] + 1).option("endingVersion", self._inputs[table])
-            .load(self._w.paths.silver(table))
-        )  # fmt: skip
+        session, uri = self._w.spark().newSession(), self._w.paths.silver(table)
+        feed = reading.changes(session, self._w, uri, self._since[table] + 1, self._inputs[table])
         return _net(feed, self._w.pipeline.tables[table]) if net and self._repeats(table) else feed
 
     def _repeats(self, table: str) -> bool:
@@ -118,7 +90,8 @@ class MartBuilder:
             return set()
         session = self._w.spark().newSession()
         column = str(upstream.mart.partition_by)
-        kind = dict(self.read(session, upstream).dtypes)[column]
+        known = reading.schema(self._w, self._w.paths.mart(upstream.mart.mart), upstream.version)
+        kind = known[column].dataType.simpleString()
         rows = ", ".join(f"(CAST({literal(v)} AS {kind}))" for v in upstream.scope.partitions)
         return _values(session.sql(f"SELECT * FROM VALUES {rows} AS t(`{column}`)"), expression)
 
@@ -134,89 +107,37 @@ class MartBuilder:
         """Write the mart's candidate: only the affected partitions, in one commit."""
         scope = self.scope(mart)
         if scope.empty:
-            if (
-                scope.unplaced
-                and not self._session(mart)
-                .sql(self._w.pipeline.sql[mart.mart])
-                .where(f"`{mart.partition_by}` IS NULL")
-                .isEmpty()
-            ):
-                raise _unplaced(mart)
+            if scope.unplaced and not self._rows(mart).where(f"`{mart.partition_by}` IS NULL").isEmpty():
+                raise candidates.unplaced(mart)
             candidate = Candidate(mart, scope, self._served[mart.mart]["version"])
         else:
-            session = self._session(mart)
-            frame = session.sql(self._w.pipeline.sql[mart.mart])
-            self._write(session, mart, frame, scope)
+            note = {"run_id": self._run_id, "mart": mart.mart, "fingerprint": self._fingerprint(mart),
+                    "inputs": dict(self._inputs)}  # fmt: skip
+            few = self._expects_few(mart)
+            candidates.write(self._w, Candidate(mart, scope, -1), self._rows(mart), note, few=few)
             candidate = Candidate(mart, scope, self._w.storage.version(self._w.paths.mart(mart.mart)))
         self.built[mart.mart] = candidate
         return candidate
 
-    def _session(self, mart: Mart) -> SparkSession:
-        """Return a session whose views are the mart's inputs at their pinned versions."""
+    def _rows(self, mart: Mart) -> DataFrame:
+        """Return what the mart's SQL says of its inputs at their pinned versions."""
         session = self._w.spark().newSession()
         for item in mart.inputs:
             if item.mart:
-                frame = self.read(session, self.built[item.mart])
+                frame = candidates.read(session, self._w, self.built[item.mart])
             else:
-                frame = silver_rows(session, self._w, item.name, self._inputs[item.name])
+                frame = reading.silver_rows(session, self._w, item.name, self._inputs[item.name])
             frame.createOrReplaceTempView(item.name)
-        return session
+        return session.sql(self._w.pipeline.sql[mart.mart])
 
-    def _write(self, session: SparkSession, mart: Mart, frame: DataFrame, scope: Scope) -> None:
-        predicate = None if scope.whole else self._predicate(frame, mart, scope)
-        # A row without a partition value could never be found again: it stops the mart.
-        rows = frame.where(f"{predicate} OR `{mart.partition_by}` IS NULL") if predicate else frame
-        if mart.partition_by:
-            rows = rows.selectExpr(
-                *(_never_null(n, t) if n == mart.partition_by else f"`{n}`" for n, t in frame.dtypes)
-            )
-        shaped = rows.repartition(2, mart.partition_by) if mart.partition_by else rows.coalesce(1)
-        note = {
-            "run_id": self._run_id,
-            "mart": mart.mart,
-            "fingerprint": self._fingerprint(mart),
-            "inputs": dict(self._inputs),
-        }
-        options = {"replaceWhere": predicate} if predicate else {"overwriteSchema": "true"}
-        writer = (
-            shaped.write.format("delta")
-            .mode("overwrite")
-            .options(**options, userMetadata=json.dumps(note, sort_keys=True))
-        )
-        try:
-            (writer.partitionBy(mart.partition_by) if mart.partition_by else writer).save(self._w.paths.mart(mart.mart))
-        except Exception as error:
-            if _NO_PARTITION not in str(error):
-                raise
-            raise _unplaced(mart) from error
-
-    def _predicate(self, frame: DataFrame, mart: Mart, scope: Scope) -> str:
-        kind = dict(frame.dtypes)[str(mart.partition_by)]
-        return partition_predicate(str(mart.partition_by), kind, scope.partitions)
-
-    def read(self, session: SparkSession, candidate: Candidate, *, changed_only: bool = False) -> DataFrame:
-        """Return the candidate's rows, or only those of the partitions it rebuilt."""
-        mart = candidate.mart
-        frame = (
-            session.read.format("delta").option("versionAsOf", candidate.version).load(self._w.paths.mart(mart.mart))
-        )
-        if changed_only and not candidate.scope.whole:
-            return frame.where(self._predicate(frame, mart, candidate.scope))
-        return frame
-
-
-_NO_PARTITION = "ledgerlake: no partition value"
-
-
-def _unplaced(mart: Mart) -> SourceError:
-    return SourceError(
-        "the SQL gives rows without a partition value", where=Where(table=mart.mart, column=mart.partition_by),
-        then="leave such rows out in the mart's SQL, or give them a value there and in `partition:`",
-    )  # fmt: skip
-
-
-def _never_null(name: str, kind: str) -> str:
-    return f"CASE WHEN `{name}` IS NULL THEN CAST(raise_error({literal(_NO_PARTITION)}) AS {kind}) ELSE `{name}` END AS `{name}`"
+    def _expects_few(self, mart: Mart) -> bool:
+        """Say whether few rows are expected: all inputs are small, or the mart itself was."""
+        paths = self._w.paths
+        inputs = [
+            (paths.mart(i.mart), self.built[i.mart].version) if i.mart else (paths.silver(i.name), self._inputs[i.name])
+            for i in mart.inputs
+        ]
+        return reading.is_few(self._w, paths.mart(mart.mart)) or all(reading.is_few(self._w, *i) for i in inputs)
 
 
 def _net(feed: DataFrame, table: Table) -> DataFrame:
@@ -225,9 +146,9 @@ def _net(feed: DataFrame, table: Table) -> DataFrame:
     A complete snapshot moves every row to its own position; only what changed touches marts.
     """
     values = ", ".join(f"`{n}`" for n in feed.columns if n in (*table.column_names, c.DELETED))
-    after = "CASE WHEN _change_type IN ('insert', 'update_postimage') THEN 1 ELSE 0 END"
+    after = f"CASE WHEN {reading.CHANGE_TYPE} IN ('insert', 'update_postimage') THEN 1 ELSE 0 END"
     images = feed.selectExpr(*(f"`{k}` AS key_{k}" for k in table.key), f"struct({values}) AS image",
-                             "_change_type AS kind", f"struct(_commit_version, {after}) AS turn")  # fmt: skip
+                             f"{reading.CHANGE_TYPE} AS kind", f"struct({reading.COMMIT_VERSION}, {after}) AS turn")  # fmt: skip
     ends = images.groupBy(*(f"key_{k}" for k in table.key)).agg(
         _sql("min_by(struct(image, kind), turn) AS first"), _sql("max_by(struct(image, kind), turn) AS last")
     )
@@ -256,17 +177,3 @@ def _values(frame: DataFrame, expression: str) -> set[str | None]:
     row = frame.selectExpr(f"{values} AS p").selectExpr(*found).first()
     assert row is not None, "an aggregate always gives one row"
     return set(row["found"]) | ({None} if row["unplaced"] else set())
-
-
-def partition_predicate(column: str, kind: str, values: tuple[str, ...]) -> str:
-    """Return a predicate of literals on a partition column of Spark type ``kind``."""
-    items = ", ".join(f"CAST({literal(v)} AS {spark_type(kind)})" for v in values)
-    return f"`{column}` IN ({items})" if values else "false"
-
-
-def silver_rows(session: SparkSession, workspace: Workspace, table: str, version: int) -> DataFrame:
-    """Return the visible rows of a silver table (or all of a history) at a version: contract columns and origin."""
-    frame = session.read.format("delta").option("versionAsOf", version).load(workspace.paths.silver(table))
-    hidden = {c.DELETED, c.BASE_POSITION, c.DELETE_POSITION, c.COLUMN_POSITIONS, c.CONTENT}
-    visible = frame.where(f"NOT {c.DELETED}") if c.DELETED in frame.columns else frame
-    return visible.select(*(n for n in frame.columns if n not in hidden))

@@ -11,6 +11,7 @@ from ledgerlake.config.mastering import Master, RecordSet
 from ledgerlake.core import change as c
 from ledgerlake.core.mastering.model import Node
 from ledgerlake.feeds.frames import literal, union_all
+from ledgerlake.lake import reading
 from ledgerlake.lake.master_records import record_sql, standardised, tombstones, utc
 from ledgerlake.lake.workspace import Workspace
 
@@ -34,24 +35,24 @@ class Histories:
         return union_all(changed).distinct()
 
     def _changed(self, records: RecordSet, since: int) -> DataFrame:
-        reader, path = self._session.read.format("delta"), self._w.paths.history(records.table)
-        version = self._inputs[records.table]
+        path, version = self._w.paths.history(records.table), self._inputs[records.table]
         if since < 0:
-            rows = reader.option("versionAsOf", version).load(path)
+            rows = reading.frame(self._session, self._w, path, version)
         else:
-            rows = (
-                reader.option("readChangeFeed", "true").option("startingVersion", since + 1)
-                .option("endingVersion", version).load(path)
-            )  # fmt: skip
+            rows = reading.changes(self._session, self._w, path, since + 1, version)
         table = self._w.table(records.table)
         return rows.selectExpr(f"{literal(records.record)} AS source", f"{record_sql(table)} AS record").distinct()
 
     def observations(self, among: DataFrame) -> DataFrame:
         """Return every version of the records in ``among``, with what columns it has beside their names."""
-        read = self._session.read.format("delta")
         there = [r for r in self._master.records if self._inputs[r.table] >= 0]
         gone = union_all(
-            [tombstones(read.load(self._w.paths.silver(r.table)), r, self._w.table(r.table)) for r in there]
+            [
+                tombstones(
+                    reading.frame(self._session, self._w, self._w.paths.silver(r.table)), r, self._w.table(r.table)
+                )
+                for r in there
+            ]
         )
         told = union_all([self._standardised(r) for r in there]).join(among, ["source", "record"])
         return told.join(gone, ["source", "record"], "left")
@@ -91,8 +92,8 @@ class Histories:
 
     def _standardised(self, records: RecordSet, among: list[str] | None = None) -> DataFrame:
         table = self._w.table(records.table)
-        read = self._session.read.format("delta").option("versionAsOf", self._inputs[table.table])
-        history = read.load(self._w.paths.history(table.table))
+        path, version = self._w.paths.history(table.table), self._inputs[table.table]
+        history = reading.frame(self._session, self._w, path, version)
         if among is not None:
             history = history.where(f"{record_sql(table)} IN ({', '.join(map(literal, among))})")
         return standardised(history, self._master, records, table)

@@ -9,7 +9,8 @@ to the same oracle.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ def merge(
     columns = [f.name for f in target.schema().fields]
     source = _winners(storage, bronze, columns, batch_id, truncated_at)
     key = " AND ".join(f't."{k}" = s."{k}"' for k in table.key)
-    low, high = (_literal(v, table.column(table.key[0]).type) for v in key_range)
+    low, high = (native_literal(v, table.column(table.key[0]).type) for v in key_range)
     first = f't."{table.key[0]}"'
     merger = target.merge(
         source, f"{key} AND {first} >= {low} AND {first} <= {high}", source_alias="s", target_alias="t",
@@ -70,16 +71,36 @@ def merge(
     taken = {f'"{n}"': f's."{n}"' for n in columns}
     updated = {n: e for n, e in taken.items() if n.strip('"') not in table.key}
     newer = f"s.{c.POSITION} > t.{c.POSITION}"
-    try:
+    with sole_writer(Where(table=table.table, batch_id=batch_id)):
         replacing = merger if table.append_only else merger.when_matched_update(updated, predicate=newer)
         replacing.when_not_matched_insert(taken).execute()
+    return True
+
+
+def truncate(
+    storage: TableStorage, table: Table, path: str, truncated_at: str, step: str, note: Mapping[str, Any]
+) -> None:
+    """Withdraw every row older than a truncate, as ``silver.truncate_sql`` does; once for each ``step``."""
+    target = storage.open(path)
+    assert target is not None, "silver is created before it is truncated"
+    if target.transaction_version(step) is not None:
+        return
+    older = f"{c.POSITION} < '{truncated_at}' AND NOT {c.DELETED}"
+    with sole_writer(Where(table=table.table)):
+        target.update({c.DELETED: "true"}, predicate=older, commit_properties=commit_mark(step, note))
+
+
+@contextmanager
+def sole_writer(where: Where) -> Iterator[None]:
+    """Turn the loss of a race for a version into a TransientError."""
+    try:
+        yield
     except CommitFailedError as error:
         raise TransientError(
-            "another writer committed to silver at the same moment",
-            where=Where(table=table.table, batch_id=batch_id),
-            then="run again; the batch continues where it stopped",
+            "another writer committed at the same moment",
+            where=where,
+            then="run again; it continues where it stopped",
         ) from error
-    return True
 
 
 def commit_mark(step: str | None, note: Mapping[str, Any]) -> CommitProperties:
@@ -109,14 +130,8 @@ def replace(
     merger = merger.when_matched_delete(f"s.{gone}").when_matched_update(
         values, predicate=f"NOT s.{gone} AND ({differs})"
     )
-    try:
+    with sole_writer(Where(file=path)):
         merger.when_not_matched_insert(values, predicate=f"NOT s.{gone}").execute()
-    except CommitFailedError as error:
-        raise TransientError(
-            "another writer committed at the same moment",
-            where=Where(file=path),
-            then="run again; it goes on from here",
-        ) from error
 
 
 def held(storage: TableStorage, path: str, frame: DataFrame, gone: str) -> pa.Table:
@@ -145,7 +160,7 @@ def _winners(storage: TableStorage, bronze: str, columns: list[str], batch_id: s
     return found
 
 
-def _literal(text: str, kind: str) -> str:
+def native_literal(text: str, kind: str) -> str:
     """Return a value, given as text, as a literal of the native engine."""
     quoted = "'" + text.replace("'", "''") + "'"
     if kind == "string":

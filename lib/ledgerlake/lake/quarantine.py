@@ -16,7 +16,7 @@ from ledgerlake.config.models import Table
 from ledgerlake.feeds.frames import literal
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 COLUMNS = {
     "quarantine_id": "string", "table": "string", "batch_id": "string", "state": "string",
@@ -56,11 +56,11 @@ def raw_sql(table: Table) -> str:
     return f"coalesce(_raw, to_json(struct({values})))"
 
 
-def raw_changes(spark: SparkSession, path: str, table: Table, quarantine_ids: list[str]) -> DataFrame:
-    """Return quarantined rows as raw changes (see ``feeds.base``), to be judged again."""
+def raw_changes(quarantined: DataFrame, table: Table, quarantine_ids: list[str]) -> DataFrame:
+    """Return rows of the quarantine as raw changes (see ``feeds.base``), to be judged again."""
     ids = ", ".join(literal(i) for i in sorted(quarantine_ids))
     schema = ", ".join(f"`{n}` STRING" for n in table.column_names)
-    rows = spark.read.format("delta").load(path).where(f"quarantine_id IN ({ids})").dropDuplicates(["quarantine_id"])
+    rows = quarantined.where(f"quarantine_id IN ({ids})").dropDuplicates(["quarantine_id"])
     return rows.selectExpr(
         "object AS _object", "ordinal AS _ordinal", "op AS _op", "position AS _position", "raw AS _raw",
         "CASE WHEN exists(reasons, r -> r LIKE 'record: %') THEN 'refused as a record; correct it at the source' END AS _problem",

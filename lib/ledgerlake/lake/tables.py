@@ -107,8 +107,10 @@ class TableStorage:
         behind that abort about every third process at exit (deltalake 1.6, pyarrow 26).
         """
         table = self.open(uri, version)
-        if table is None:
-            return None
+        return None if table is None else self.select(table, uri, where, columns)
+
+    def select(self, table: DeltaTable, uri: str, where: str = "true", columns: str = "*") -> pa.Table:
+        """Return the same of a table that is open already."""
         try:
             found = (
                 QueryBuilder().register("rows", table).execute(f"SELECT {columns} FROM rows WHERE {where}").read_all()

@@ -17,7 +17,7 @@ from ledgerlake.config.alerting import AlertRule
 from ledgerlake.config.check_alerts import marts_of
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.errors import LedgerlakeError, SourceError
-from ledgerlake.lake import readers
+from ledgerlake.lake import readers, reading
 from ledgerlake.lake.leases import process_owner
 from ledgerlake.lake.readers import PublicationRecord
 from ledgerlake.lake.workspace import Workspace
@@ -114,7 +114,7 @@ def findings(workspace: Workspace, rule: AlertRule, served: PublicationRecord) -
 
 def _published(session: SparkSession, workspace: Workspace, mart: str, served: PublicationRecord) -> DataFrame:
     version = readers.published_version(workspace, mart, served.publication_id)
-    return session.read.format("delta").option("versionAsOf", version).load(workspace.paths.mart(mart))
+    return reading.frame(session, workspace, workspace.paths.mart(mart), version)
 
 
 def finding_of(rule: AlertRule, row: Mapping[str, Any]) -> Finding:

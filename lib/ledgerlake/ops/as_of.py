@@ -19,8 +19,8 @@ from ledgerlake.config.check_marts import mart_graph
 from ledgerlake.config.models import Input, Mart, Pipeline
 from ledgerlake.errors import ConfigError, NotFoundError, Where
 from ledgerlake.feeds.frames import literal
-from ledgerlake.lake.marts import silver_rows
 from ledgerlake.lake.readers import served
+from ledgerlake.lake.reading import silver_rows
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ledgerlake.core.identity import batch_id, release_batch_id
 from ledgerlake.errors import AccountingError, ContractError, LedgerlakeError, SourceError, TransientError, Where
 from ledgerlake.feeds.base import Feed, Reading
 from ledgerlake.feeds.registry import FEEDS
-from ledgerlake.lake import quarantine
+from ledgerlake.lake import quarantine, reading
 from ledgerlake.lake.batch import Batch, BatchLoader
 from ledgerlake.lake.drift import added_columns, missing_columns
 from ledgerlake.lake.snapshots import as_snapshots, labels
@@ -163,7 +163,12 @@ class Loader:
             r["object"]: r["extracted_at"] for r in (rows.to_pylist() if rows else []) if r["quarantine_id"] in set(ids)
         }
         batch = Batch(
-            identity, "release", table, (), times, lambda spark: quarantine.raw_changes(spark, path, table, ids)
+            identity,
+            "release",
+            table,
+            (),
+            times,
+            lambda spark: quarantine.raw_changes(reading.frame(spark, self._w, path), table, ids),
         )
         with self._progress.step("release", name) as words:
             record = self._batches.load(batch).record
@@ -179,17 +184,19 @@ class Loader:
         if not held or not self._parents_moved(table, held):
             return set()
         session = self._w.spark().newSession()
-        frame = quarantine.raw_changes(session, self._w.paths.quarantine(), table, [r["quarantine_id"] for r in held])
-        ids = session.read.format("delta").load(self._w.paths.quarantine()).where("state = 'held'")
+        standing = reading.frame(session, self._w, self._w.paths.quarantine())
+        frame, ids = (
+            quarantine.raw_changes(standing, table, [r["quarantine_id"] for r in held]),
+            standing.where("state = 'held'"),
+        )
         ready = frame.join(
             ids.selectExpr("quarantine_id", "object AS _object", "ordinal AS _ordinal", "op AS _op"),
             ["_object", "_ordinal", "_op"],
         )
         for column in references:
             assert column.references is not None
-            parent = (
-                session.read.format("delta").load(self._w.paths.silver(column.references.table)).where("NOT _deleted")
-            )
+            path = self._w.paths.silver(column.references.table)
+            parent = reading.frame(session, self._w, path).where("NOT _deleted")
             keys = parent.selectExpr(f"CAST(`{column.references.column}` AS STRING) AS `{column.name}`")
             ready = ready.where(f"`{column.name}` IS NULL").unionByName(
                 ready.join(keys, column.name, "left_semi").select(ready.columns)

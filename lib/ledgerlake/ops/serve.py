@@ -10,9 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ledgerlake
@@ -21,15 +19,17 @@ from ledgerlake.config.models import Mart, Table
 from ledgerlake.config.personal import personal_columns
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import publication_id
-from ledgerlake.core.types import contract_type, decimal_parts
-from ledgerlake.errors import GateBlocked, SourceError, Where
+from ledgerlake.errors import GateBlocked
 from ledgerlake.feeds.frames import literal
-from ledgerlake.lake.marts import Candidate, MartBuilder, mart_fingerprint, silver_rows
+from ledgerlake.lake import candidates
+from ledgerlake.lake.candidates import Candidate
+from ledgerlake.lake.marts import MartBuilder, mart_fingerprint
+from ledgerlake.lake.reading import silver_rows
 from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.export import exported
 from ledgerlake.ops.parallel import run_graph
 from ledgerlake.ops.progress import Progress
-from ledgerlake.publish.keyhash import spark_key_hash
-from ledgerlake.publish.model import Publication, PublishedColumn, PublishOutcome, TableSlice
+from ledgerlake.publish.model import Publication, PublishOutcome, TableSlice
 from ledgerlake.quality.evaluate import evaluate, failing_keys
 from ledgerlake.quality.gate import blocked_message, decide
 from ledgerlake.quality.result import SuiteResult
@@ -129,7 +129,7 @@ class Server:
                 else f"{len(scope.partitions)} partitions"
             )
             if mart.suite and not scope.empty:
-                rows = builder.read(self._w.spark().newSession(), candidate, changed_only=True)
+                rows = candidates.read(self._w.spark().newSession(), self._w, candidate, changed_only=True)
                 words.append(self._judge(mart, rows, candidate.version, mart.key, set_aside=False))
 
     def _judge(
@@ -172,58 +172,18 @@ class Server:
             publication_id=self.publication_id, pipeline=pipeline.name, run_id=self._run_id, logical_date=self._day,
             code_version=ledgerlake.__version__, config_fingerprint=pipeline.fingerprint,
             delta_versions={n: k.version for n, k in builder.built.items()} | {f"silver.{t}": v for t, v in self.inputs.items()},
-            suite_results_json=json.dumps(results, default=str), slices=self._slices(builder, changed),
+            suite_results_json=json.dumps(results, default=str), slices=self._slices(changed),
         )  # fmt: skip
 
-    def _slices(self, builder: MartBuilder, changed: list[Candidate]) -> tuple[TableSlice, ...]:
+    def _slices(self, changed: list[Candidate]) -> tuple[TableSlice, ...]:
         """Export every changed mart, some at a time."""
         slices: dict[str, TableSlice] = {}
         by_name = {k.mart.mart: k for k in changed}
-        self._each({n: set() for n in by_name}, lambda n: slices.update({n: self._slice(builder, by_name[n])}))
+        self._each(
+            {n: set() for n in by_name},
+            lambda n: slices.update({n: exported(self._w, self.publication_id, by_name[n])}),
+        )
         return tuple(slices[n] for n in by_name)
-
-    def _slice(self, builder: MartBuilder, candidate: Candidate) -> TableSlice:
-        """Export the changed partitions as Parquet, counting and hashing in the same pass."""
-        from pyspark.sql import Observation
-        from pyspark.sql import functions as f
-
-        mart = candidate.mart
-        frame = builder.read(self._w.spark().newSession(), candidate, changed_only=True)
-        columns = tuple(PublishedColumn(n, _published_type(mart, n, t)) for n, t in frame.dtypes)
-        types = {k.name: k.type for k in columns}
-        totals = [k.name for k in columns if decimal_parts(k.type)]
-        measured = Observation()
-        uri = self._w.paths.export(self.publication_id, mart.mart)
-        counted = frame.observe(
-            measured, f.count(f.lit(1)).alias("rows"), f.expr(spark_key_hash(mart.key, types)).alias("key_hash"),
-            *(f.expr(f"CAST(coalesce(sum(`{n}`), 0) AS STRING)").alias(n) for n in totals),
-        )  # fmt: skip
-        counted.coalesce(1).write.mode("overwrite").parquet(uri)
-        facts = measured.get
-        return TableSlice(
-            table=mart.mart, columns=columns, key=mart.key,
-            partition_column=None if candidate.scope.whole else mart.partition_by,
-            partitions=candidate.scope.partitions, files=self._files(uri), expected_rows=facts["rows"],
-            control_totals={n: Decimal(facts[n]) for n in totals}, key_hash=facts["key_hash"],
-        )  # fmt: skip
-
-    def _files(self, uri: str) -> tuple[Path | str, ...]:
-        root = self._w.objects.uri
-        names = [
-            i.path for i in self._w.objects.list(uri.removeprefix(root + "/") + "/") if i.path.endswith(".parquet")
-        ]
-        if not root.startswith("s3"):
-            return tuple(Path(root) / n for n in names)
-        if self._w.pipeline.spec.publication.external_stage:
-            return tuple(f"{root}/{n}".replace("s3a://", "s3://") for n in names)
-        return tuple(self._fetch(n) for n in names)
-
-    def _fetch(self, name: str) -> Path:
-        import tempfile
-
-        target = Path(tempfile.mkdtemp(prefix="ledgerlake-export-")) / Path(name).name
-        target.write_bytes(self._w.objects.read(name))
-        return target
 
     def _record(self, status: str, builder: MartBuilder, reason: str) -> None:
         sql = self._w.pipeline.sql
@@ -237,16 +197,6 @@ class Server:
                 "inputs": self.inputs, "marts": marts, "partitions": partitions, "rows": self.rows, "reason": reason,
             }
         ])  # fmt: skip
-
-
-def _published_type(mart: Mart, column: str, spark_name: str) -> str:
-    known = contract_type(spark_name)
-    if known is None:
-        raise SourceError(
-            f"the column has type {spark_name}, which is not published",
-            where=Where(table=mart.mart, column=column), then="cast it in the mart's SQL, money to decimal(p,s)",
-        )  # fmt: skip
-    return known
 
 
 def silver_versions(workspace: Workspace) -> dict[str, int]:

@@ -11,7 +11,7 @@ from ledgerlake.core import change as c
 from ledgerlake.core.types import spark_type
 from ledgerlake.errors import NotFoundError, Where
 from ledgerlake.feeds.frames import literal
-from ledgerlake.lake.marts import silver_rows
+from ledgerlake.lake.reading import silver_rows
 from ledgerlake.lake.silver import value_literal
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.serve import decoded

@@ -1,0 +1,139 @@
+"""Candidates: mart versions that are written and that no publication names yet.
+
+Only the partitions of the candidate's scope are replaced, in one commit. Few rows are computed
+by Spark and written by delta-rs, as small batches are (ADR 0007).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from deltalake import write_deltalake
+
+from ledgerlake.config.models import Mart
+from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.frames import literal
+from ledgerlake.lake import arrow, reading
+from ledgerlake.lake.native import commit_mark, sole_writer
+from ledgerlake.lake.reading import Partitions
+from ledgerlake.lake.tables import _rs_uri
+from ledgerlake.lake.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_NO_PARTITION = "ledgerlake: no partition value"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which partitions of a mart must be rebuilt: ``whole``, or the named values (maybe none)."""
+
+    whole: bool
+    partitions: tuple[str, ...] = ()
+    unplaced: bool = False  # rows changed that have no partition value; the SQL must leave them out
+
+    @property
+    def empty(self) -> bool:
+        """Say whether nothing must be rebuilt."""
+        return not self.whole and not self.partitions
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A mart version that is written but not accepted; ``version`` -1: nothing was rebuilt."""
+
+    mart: Mart
+    scope: Scope
+    version: int
+
+
+def write(workspace: Workspace, candidate: Candidate, frame: DataFrame, note: Mapping[str, Any], *, few: bool) -> None:
+    """Write the rows of ``frame`` that fall into the candidate's scope, in one commit marked with ``note``.
+
+    ``few`` says that few rows are expected. Raises SourceError where a row has no partition
+    value, TransientError where another writer committed in between.
+    """
+    mart, only = candidate.mart, _partitions(candidate, frame)
+    # A row without a partition value could never be found again: it stops the mart.
+    rows = frame.where(f"{only.predicate} OR `{mart.partition_by}` IS NULL") if only else frame
+    if mart.partition_by:
+        rows = rows.selectExpr(*(_never_null(n, t) if n == mart.partition_by else f"`{n}`" for n, t in frame.dtypes))
+    try:
+        held = arrow.out_of_spark_if_few(rows) if few and (only is None or only.native_predicate) else None
+        if held is None:
+            _by_spark(workspace, mart, rows, only, note)
+        else:
+            _natively(workspace, mart, held, only, note)
+    except Exception as error:
+        if _NO_PARTITION not in str(error):
+            raise
+        raise unplaced(mart) from error
+
+
+def _by_spark(
+    workspace: Workspace, mart: Mart, rows: DataFrame, only: Partitions | None, note: Mapping[str, Any]
+) -> None:
+    shaped = rows.repartition(2, mart.partition_by) if mart.partition_by else rows.coalesce(1)
+    scope = {"replaceWhere": only.predicate} if only else {"overwriteSchema": "true"}
+    writer = shaped.write.format("delta").mode("overwrite").options(**scope, userMetadata=_text(note))
+    (writer.partitionBy(mart.partition_by) if mart.partition_by else writer).save(workspace.paths.mart(mart.mart))
+
+
+def _natively(
+    workspace: Workspace, mart: Mart, rows: pa.Table, only: Partitions | None, note: Mapping[str, Any]
+) -> None:
+    with sole_writer(Where(table=mart.mart)):
+        write_deltalake(
+            _rs_uri(workspace.paths.mart(mart.mart)), rows, mode="overwrite",
+            partition_by=[mart.partition_by] if mart.partition_by else None,
+            predicate=only.native_predicate if only else None, schema_mode=None if only else "overwrite",
+            storage_options=workspace.storage.options, commit_properties=commit_mark(None, note),
+        )  # fmt: skip
+
+
+def read(session: SparkSession, workspace: Workspace, candidate: Candidate, *, changed_only: bool = False) -> DataFrame:
+    """Return the candidate's rows, or only those of the partitions it rebuilt."""
+    only = _changed(workspace, candidate) if changed_only else None
+    return reading.frame(session, workspace, workspace.paths.mart(candidate.mart.mart), candidate.version, only)
+
+
+def few_changed(workspace: Workspace, candidate: Candidate) -> pa.Table | None:
+    """Return the rows of the partitions it rebuilt without Spark, None where they are many."""
+    uri = workspace.paths.mart(candidate.mart.mart)
+    return reading.few(workspace, uri, candidate.version, _changed(workspace, candidate))
+
+
+def unplaced(mart: Mart) -> SourceError:
+    """Return the error of a mart whose SQL gives rows without a partition value."""
+    return SourceError(
+        "the SQL gives rows without a partition value", where=Where(table=mart.mart, column=mart.partition_by),
+        then="leave such rows out in the mart's SQL, or give them a value there and in `partition:`",
+    )  # fmt: skip
+
+
+def _partitions(candidate: Candidate, frame: DataFrame) -> Partitions | None:
+    if candidate.scope.whole:
+        return None
+    column = str(candidate.mart.partition_by)
+    return Partitions(column, dict(frame.dtypes)[column], candidate.scope.partitions)
+
+
+def _changed(workspace: Workspace, candidate: Candidate) -> Partitions | None:
+    if candidate.scope.whole:
+        return None
+    column = str(candidate.mart.partition_by)
+    known = reading.schema(workspace, workspace.paths.mart(candidate.mart.mart), candidate.version)
+    return Partitions(column, known[column].dataType.simpleString(), candidate.scope.partitions)
+
+
+def _never_null(name: str, kind: str) -> str:
+    return f"CASE WHEN `{name}` IS NULL THEN CAST(raise_error({literal(_NO_PARTITION)}) AS {kind}) ELSE `{name}` END AS `{name}`"
+
+
+def _text(note: Mapping[str, Any]) -> str:
+    return json.dumps(note, sort_keys=True)

@@ -1,0 +1,146 @@
+"""Delta tables as Spark frames, read by the engine that suits their size.
+
+A table (or a part of it) of few rows is read by delta-rs and handed over as Arrow; any other is
+scanned by Spark. Both give the same columns, types and rows; tests hold them to it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from ledgerlake.core import change as c
+from ledgerlake.core.types import contract_type, spark_type
+from ledgerlake.errors import NotFoundError, Where
+from ledgerlake.feeds.frames import literal
+from ledgerlake.lake import arrow
+from ledgerlake.lake.native import native_literal
+from ledgerlake.lake.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+BYTES_MAX = 16 << 20
+"""Compressed bytes that are read into this process at most."""
+
+CHANGE_TYPE, COMMIT_VERSION = "_change_type", "_commit_version"
+
+_PLACED_BY_NAME = ("string", "integer", "bigint", "date")
+"""Types whose partition values read the same in Delta's log and as Spark's text."""
+
+
+@dataclass(frozen=True)
+class Partitions:
+    """Named partitions of a table: ``values`` as text, of a column of Spark type ``kind``."""
+
+    column: str
+    kind: str
+    values: tuple[str, ...]
+
+    @property
+    def predicate(self) -> str:
+        """Return what holds for their rows, in Spark's SQL, of literals only."""
+        items = ", ".join(f"CAST({literal(v)} AS {spark_type(self.kind)})" for v in self.values)
+        return f"`{self.column}` IN ({items})" if self.values else "false"
+
+    @property
+    def native_predicate(self) -> str | None:
+        """Return the same in the SQL of delta-rs, None where it reads such values differently."""
+        kind = contract_type(self.kind)
+        if kind not in _PLACED_BY_NAME:
+            return None
+        items = ", ".join(native_literal(v, kind) for v in self.values)
+        return f'"{self.column}" IN ({items})' if self.values else "false"
+
+
+def frame(
+    session: SparkSession, workspace: Workspace, uri: str, version: int | None = None, only: Partitions | None = None
+) -> DataFrame:
+    """Return a table (the newest, or at ``version``; all of it, or ``only`` some partitions) as a frame."""
+    rows = few(workspace, uri, version, only)
+    if rows is not None:
+        return arrow.into_spark(session, rows, schema(workspace, uri, version))
+    reader = session.read.format("delta")
+    found = (reader if version is None else reader.option("versionAsOf", version)).load(uri)
+    return found.where(only.predicate) if only else found
+
+
+def few(workspace: Workspace, uri: str, version: int | None = None, only: Partitions | None = None) -> pa.Table | None:
+    """Return the table's rows where they are few, else None."""
+    table = workspace.storage.open(uri, version)
+    condition = only.native_predicate if only else "true"
+    if table is None or condition is None or not _is_small(table, workspace, only):
+        return None
+    return workspace.storage.select(table, uri, condition)
+
+
+def is_few(workspace: Workspace, uri: str, version: int | None = None) -> bool:
+    """Say whether the table exists and has few rows."""
+    table = workspace.storage.open(uri, version)
+    return table is not None and _is_small(table, workspace, None)
+
+
+def changes(session: SparkSession, workspace: Workspace, uri: str, first: int, last: int) -> DataFrame:
+    """Return the table's change data feed of versions ``first`` to ``last``: its columns, kind and version of commit."""
+    from pyspark.sql.types import LongType, StringType
+
+    known = schema(workspace, uri, last).add(CHANGE_TYPE, StringType()).add(COMMIT_VERSION, LongType())
+    rows = _few_changes(workspace, uri, first, last, known.names)
+    if rows is not None:
+        return arrow.into_spark(session, rows, known)
+    feed = session.read.format("delta").option("readChangeFeed", "true")
+    return feed.option("startingVersion", first).option("endingVersion", last).load(uri).select(*known.names)
+
+
+def _few_changes(workspace: Workspace, uri: str, first: int, last: int, columns: list[str]) -> pa.Table | None:
+    table = workspace.storage.open(uri)
+    assert table is not None, "a table that changed is there"
+    rows_max, batches, count = _rows_max(workspace), [], 0
+    if not rows_max:
+        return None
+    for batch in pa.RecordBatchReader.from_stream(table.load_cdf(first, last)):
+        count += batch.num_rows
+        if count > rows_max:
+            return None
+        batches.append(batch.select(columns))
+    return pa.Table.from_batches(batches) if batches else None
+
+
+def silver_rows(session: SparkSession, workspace: Workspace, table: str, version: int) -> DataFrame:
+    """Return the visible rows of a silver table (or all of a history) at a version: contract columns and origin."""
+    rows = frame(session, workspace, workspace.paths.silver(table), version)
+    hidden = {c.DELETED, c.BASE_POSITION, c.DELETE_POSITION, c.COLUMN_POSITIONS, c.CONTENT}
+    visible = rows.where(f"NOT {c.DELETED}") if c.DELETED in rows.columns else rows
+    return visible.select(*(n for n in rows.columns if n not in hidden))
+
+
+def schema(workspace: Workspace, uri: str, version: int | None = None) -> StructType:
+    """Return a table's columns as Spark knows them, without starting Spark."""
+    from pyspark.sql.types import StructType
+
+    table = workspace.storage.open(uri, version)
+    if table is None:
+        raise NotFoundError("no such table", where=Where(file=uri), then="run the pipeline")
+    return StructType.fromJson(json.loads(table.schema().to_json()))
+
+
+def _is_small(table: DeltaTable, workspace: Workspace, only: Partitions | None) -> bool:
+    """Say whether the files' own statistics promise few rows."""
+    files = pa.table(table.get_add_actions(flatten=True))
+    if only:
+        placed = files[f"partition.{only.column}"].to_pylist()
+        wanted = set(only.values)
+        files = files.filter(pa.array([str(v) in wanted for v in placed], pa.bool_()))
+    counts = files["num_records"].to_pylist()
+    small = sum(files["size_bytes"].to_pylist()) <= BYTES_MAX
+    return small and None not in counts and 0 < _rows_max(workspace) >= sum(counts)
+
+
+def _rows_max(workspace: Workspace) -> int:
+    """Return how many rows this process takes, none where the native engine is turned off."""
+    return min(arrow.ROWS_MAX, workspace.environment.native_merge_rows_max)
