@@ -51,7 +51,7 @@ def result(on_fail: OnFail, *, success: bool, why: str = "money is never negativ
 
 def publication(status: str = "published", run_id: str = "run-0") -> PublicationRecord:
     return PublicationRecord(
-        "p-0", run_id, "2026-02-28", status, NOON - timedelta(days=1), {"accounts": 3}, {"balances": 2},
+        "p-0", run_id, "2026-02-28", status, NOON - timedelta(days=1), {"accounts": 3}, {"balances": 2}, {"balances": "f"},
         {"balances": ("2026-02-28",)}, {"balances": 7},
     )  # fmt: skip
 

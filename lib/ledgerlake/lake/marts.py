@@ -19,6 +19,7 @@ from ledgerlake.core.identity import fingerprint
 from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import candidates, reading
 from ledgerlake.lake.candidates import Candidate, Scope
+from ledgerlake.lake.readers import PublicationRecord
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -34,19 +35,19 @@ class MartBuilder:
     """Builds candidates of one pipeline from pinned silver versions."""
 
     def __init__(
-        self, workspace: Workspace, run_id: str, inputs: Mapping[str, int], last: dict[str, Any] | None
+        self, workspace: Workspace, run_id: str, inputs: Mapping[str, int], last: PublicationRecord | None
     ) -> None:
         self._w, self._run_id, self._inputs = workspace, run_id, inputs
-        self._since: Mapping[str, int] = last["inputs"] if last else {}
-        self._served: Mapping[str, Any] = last["marts"] if last else {}
+        self._since: Mapping[str, int] = last.inputs if last else {}
+        self._served: Mapping[str, int] = last.marts if last else {}
+        self._meant: Mapping[str, str] = last.fingerprints if last else {}
         self.built: dict[str, Candidate] = {}
 
     def scope(self, mart: Mart) -> Scope:
         """Find the partitions that changes since the last publication touch."""
-        served = self._served.get(mart.mart)
-        if served is None or served["fingerprint"] != self._fingerprint(mart):
+        if self._meant.get(mart.mart) != self._fingerprint(mart):
             return Scope(whole=True)
-        unserved = self._unserved(mart, served)
+        unserved = self._unserved(mart)
         if any(note.get("fingerprint") != self._fingerprint(mart) for note in unserved):
             return Scope(whole=True)
         touched: set[str | None] = set()
@@ -98,10 +99,10 @@ class MartBuilder:
     def _fingerprint(self, mart: Mart) -> str:
         return mart_fingerprint(mart, self._w.pipeline.sql[mart.mart])
 
-    def _unserved(self, mart: Mart, served: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    def _unserved(self, mart: Mart) -> list[Mapping[str, Any]]:
         """Return the notes of candidates that stand in the table and were never served."""
-        later = [k for k in self._w.storage.commits(self._w.paths.mart(mart.mart)) if k.version > served["version"]]
-        return [k.note for k in later if "mart" in k.note]
+        commits, served = self._w.storage.commits(self._w.paths.mart(mart.mart)), self._served[mart.mart]
+        return [k.note for k in commits if k.version > served and "mart" in k.note]
 
     def build(self, mart: Mart) -> Candidate:
         """Write the mart's candidate: only the affected partitions, in one commit."""
@@ -109,7 +110,7 @@ class MartBuilder:
         if scope.empty:
             if scope.unplaced and not self._rows(mart).where(f"`{mart.partition_by}` IS NULL").isEmpty():
                 raise candidates.unplaced(mart)
-            candidate = Candidate(mart, scope, self._served[mart.mart]["version"])
+            candidate = Candidate(mart, scope, self._served[mart.mart])
         else:
             note = {"run_id": self._run_id, "mart": mart.mart, "fingerprint": self._fingerprint(mart),
                     "inputs": dict(self._inputs)}  # fmt: skip

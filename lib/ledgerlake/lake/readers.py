@@ -24,8 +24,8 @@ class PublicationRecord:
     """What the control table says of one publication, whether it was served or blocked.
 
     ``inputs`` and ``marts`` are Delta versions by name, -1 for a table that does not exist
-    yet; ``partitions`` are the values it replaced, None for a whole mart; ``rows`` are those
-    sent to the warehouse.
+    yet; ``fingerprints`` say what each mart meant then; ``partitions`` are the values it replaced,
+    None for a whole mart; ``rows`` are those sent to the warehouse, ``reason`` says what blocked it.
     """
 
     publication_id: str
@@ -35,8 +35,10 @@ class PublicationRecord:
     at: datetime
     inputs: Mapping[str, int]
     marts: Mapping[str, int]
+    fingerprints: Mapping[str, str]
     partitions: Mapping[str, tuple[str, ...] | None]
     rows: Mapping[str, int]
+    reason: str = ""
 
     @property
     def is_served(self) -> bool:
@@ -181,7 +183,9 @@ def _publication(row: Mapping[str, Any]) -> PublicationRecord:
         status=row["status"],
         at=row["recorded_at"],
         inputs=fields["inputs"],
-        marts={mart: served_as["version"] for mart, served_as in fields["marts"].items()},
+        marts={mart: built["version"] for mart, built in fields["marts"].items()},
+        fingerprints={mart: built["fingerprint"] for mart, built in fields["marts"].items()},
         partitions={m: None if v == "whole" else tuple(v) for m, v in fields["partitions"].items()},
         rows=fields["rows"],
+        reason=row["reason"] or "",
     )

@@ -17,8 +17,8 @@ from ledgerlake.config.models import Pipeline, Table
 from ledgerlake.config.personal import MASK
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.errors import ConfigError, NotFoundError, Where
+from ledgerlake.lake.readers import served
 from ledgerlake.lake.workspace import Workspace
-from ledgerlake.ops.serve import decoded
 
 Facts = dict[str, Any]
 
@@ -100,12 +100,12 @@ class _Published:
 
     def __init__(self, workspace: Workspace, master: Master) -> None:
         self._w, self._master = workspace, master
-        last = decoded(workspace.control.last_publication())
-        if last is None or last["inputs"].get(versions_table(master).table, -1) < 0:
+        last = served(workspace)
+        if last is None or last.inputs.get(versions_table(master).table, -1) < 0:
             raise NotFoundError(
                 "nothing of this master is published yet", where=Where(table=master.master), then="run the pipeline"
             )
-        self._inputs, self.publication_id = last["inputs"], last["publication_id"]
+        self._inputs, self.publication_id = last.inputs, last.publication_id
 
     def id_of(self, key: str, as_of: datetime | None) -> str:
         """Return the id that a key leads to at a moment: its own, or the one its record belonged to."""

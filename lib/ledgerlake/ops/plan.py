@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from ledgerlake.config.master_tables import master_tables
+from ledgerlake.lake.readers import served
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.extract import pending
 from ledgerlake.ops.load import open_quarantine, requested, unfinished
-from ledgerlake.ops.serve import decoded, silver_versions
+from ledgerlake.ops.serve import silver_versions
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def plan(workspace: Workspace, day: date) -> Plan:
     to_land = pending(workspace, day)
     rows = open_quarantine(workspace)
     asked = requested(workspace)
-    last = decoded(workspace.control.last_publication())
-    served = last["inputs"] if last else {}
+    last = served(workspace)
+    known = last.inputs if last else {}
     versions = silver_versions(workspace)
     tables = []
     for name in workspace.pipeline.tables:
@@ -66,7 +67,7 @@ def plan(workspace: Workspace, day: date) -> Plan:
             TablePlan(
                 table=name, to_land=to_land.get(name, 0), to_load=len(unfinished(workspace, name)) + asked_here,
                 held=sum(r["state"] == "held" for r in own), refused=sum(r["state"] == "refused" for r in own),
-                unpublished=versions[name] != served.get(name, -1),
+                unpublished=versions[name] != known.get(name, -1),
             )
         )  # fmt: skip
     moved = {t.table for t in tables if t.to_land or t.to_load or t.unpublished}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ledgerlake
 from ledgerlake.config.check_marts import mart_graph
@@ -24,6 +24,7 @@ from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import candidates
 from ledgerlake.lake.candidates import Candidate
 from ledgerlake.lake.marts import MartBuilder, mart_fingerprint
+from ledgerlake.lake.readers import served
 from ledgerlake.lake.reading import silver_rows
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.export import exported
@@ -57,7 +58,7 @@ class Server:
         self._w, self._run_id, self._day = workspace, run_id, day
         self._progress, self._publish = progress, publish
         self.inputs = silver_versions(workspace)
-        self.last = decoded(workspace.control.last_publication())
+        self.last = served(workspace)
         self.publication_id = publication_id(workspace.pipeline.name, self.inputs, workspace.pipeline.fingerprint)
         self.verdict = Verdict()
         self.rows: dict[str, int] = {}
@@ -100,7 +101,7 @@ class Server:
     def _judge_table(self, table: Table) -> None:
         """Judge the rows of silver whose newest change is not published yet."""
         version = self.inputs[table.table]
-        if version == (self.last["inputs"].get(table.table) if self.last else -1):
+        if version == self._since(table.table):
             return
         with self._progress.step("gate", table.table) as words:
             batches = [
@@ -115,7 +116,7 @@ class Server:
             )
 
     def _since(self, table: str) -> int:
-        return int(self.last["inputs"].get(table, -1)) if self.last else -1
+        return self.last.inputs.get(table, -1) if self.last else -1
 
     def _build_and_judge(self, builder: MartBuilder, mart: Mart) -> None:
         with self._progress.step("mart", mart.mart) as words:
@@ -202,11 +203,3 @@ class Server:
 def silver_versions(workspace: Workspace) -> dict[str, int]:
     """Return the current Delta version of each silver table, history and master, -1 where it does not exist yet."""
     return {t: workspace.storage.version(workspace.paths.silver(t)) for t in workspace.pipeline.readable}
-
-
-def decoded(record: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return a publication record with its JSON fields read."""
-    if record is None:
-        return None
-    fields = ("inputs", "marts", "partitions", "rows")
-    return record | {f: json.loads(record[f]) if isinstance(record[f], str) else record[f] for f in fields}

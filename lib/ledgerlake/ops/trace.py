@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ledgerlake.config.models import Mart, Table
@@ -11,10 +12,11 @@ from ledgerlake.core import change as c
 from ledgerlake.core.types import spark_type
 from ledgerlake.errors import NotFoundError, Where
 from ledgerlake.feeds.frames import literal
+from ledgerlake.lake import reading
+from ledgerlake.lake.readers import publications, served
 from ledgerlake.lake.reading import silver_rows
 from ledgerlake.lake.silver import value_literal
 from ledgerlake.lake.workspace import Workspace
-from ledgerlake.ops.serve import decoded
 
 ROWS_MAX = 20
 Facts = dict[str, Any]
@@ -26,9 +28,9 @@ def trace_batch(workspace: Workspace, batch_id: str) -> Facts:
     if record is None:
         raise NotFoundError("no such batch", where=Where(batch_id=batch_id), then="`ledgerlake status` lists batches")
     serving = [
-        p["publication_id"]
-        for p in map(decoded, workspace.control.read("publications"))
-        if p and p["status"] == "published" and p["inputs"].get(record["table"], -1) >= (record["silver_version"] or 0)
+        p.publication_id
+        for p in publications(workspace)
+        if p.is_served and p.inputs.get(record["table"], -1) >= (record["silver_version"] or 0)
     ]
     names = ("read", "applied", "superseded", "duplicate", "quarantined", "held")
     return {
@@ -43,15 +45,15 @@ def trace_batch(workspace: Workspace, batch_id: str) -> Facts:
 
 def trace_publication(workspace: Workspace, publication_id: str) -> Facts:
     """Return everything behind a publication: run, code, configuration, checks, versions, batches."""
-    records = [p for p in map(decoded, workspace.control.read("publications")) if p]
-    found = [p for p in records if p["publication_id"] == publication_id]
+    records = publications(workspace)
+    found = [p for p in records if p.publication_id == publication_id]
     if not found:
         raise NotFoundError(
             "no such publication", where=Where(file=publication_id), then="`ledgerlake status` lists publications"
         )
     record = found[-1]
-    before = [p for p in records if p["status"] == "published" and p["recorded_at"] < record["recorded_at"]]
-    since = before[-1]["inputs"] if before else {}
+    before = [p for p in records if p.is_served and p.at < record.at]
+    since = before[-1].inputs if before else {}
     batches = [
         {
             "batch_id": b["batch_id"],
@@ -61,17 +63,18 @@ def trace_publication(workspace: Workspace, publication_id: str) -> Facts:
             "objects": len(json.loads(b["objects"] or "[]")),
         }
         for b in workspace.control.finished_batches().values()
-        if since.get(b["table"], -1) < (b["silver_version"] or 0) <= record["inputs"].get(b["table"], -1)
+        if since.get(b["table"], -1) < (b["silver_version"] or 0) <= record.inputs.get(b["table"], -1)
     ]
-    run = workspace.control.latest("runs", "run_id").get(record["run_id"], {})
+    run = workspace.control.latest("runs", "run_id").get(record.run_id, {})
     names = ("owner", "type", "columns", "on_fail", "success", "unexpected_count", "observed", "why", "sample_keys")
-    checks = [{n: k[n] for n in names} for k in workspace.control.read("checks") if k["run_id"] == record["run_id"]]
+    checks = [{n: k[n] for n in names} for k in workspace.control.read("checks") if k["run_id"] == record.run_id]
     return {
-        "publication_id": publication_id, "status": record["status"], "pipeline": record["pipeline"],
-        "logical_date": record["logical_date"], "recorded_at": record["recorded_at"], "run_id": record["run_id"],
+        "publication_id": publication_id, "status": record.status, "pipeline": workspace.pipeline.name,
+        "logical_date": record.logical_date, "recorded_at": record.at, "run_id": record.run_id,
         "code_version": run.get("code_version"), "config_fingerprint": run.get("config_fingerprint"),
-        "reason": record["reason"], "rows_published": record["rows"], "partitions": record["partitions"],
-        "delta_versions": {n: m["version"] for n, m in record["marts"].items()} | {f"silver.{t}": v for t, v in record["inputs"].items()},
+        "reason": record.reason, "rows_published": record.rows,
+        "partitions": {m: "whole" if v is None else list(v) for m, v in record.partitions.items()},
+        "delta_versions": {**record.marts} | {f"silver.{t}": v for t, v in record.inputs.items()},
         "batches": batches, "checks": checks,
     }  # fmt: skip
 
@@ -96,7 +99,7 @@ def _silver_trace(workspace: Workspace, table: Table, values: tuple[str, ...]) -
     session = workspace.spark().newSession()
     kinds = {k: spark_type(table.column(k).type) for k in table.key}
     where = " AND ".join(f"`{k}` = {value_literal(v, kinds[k])}" for k, v in zip(table.key, values, strict=True))
-    bronze = session.read.format("delta").load(workspace.paths.bronze(table.table)).where(where)
+    bronze = reading.frame(session, workspace, workspace.paths.bronze(table.table)).where(where)
     rows = bronze.orderBy(c.POSITION).limit(ROWS_MAX).collect()
     if not rows:
         raise NotFoundError(
@@ -104,7 +107,7 @@ def _silver_trace(workspace: Workspace, table: Table, values: tuple[str, ...]) -
             where=Where(table=table.table),
             then="check the key; `ledgerlake quarantine list` may hold it",
         )
-    current = session.read.format("delta").load(workspace.paths.silver(table.table)).where(where).first()
+    current = reading.frame(session, workspace, workspace.paths.silver(table.table)).where(where).first()
     changes = [_origin(workspace, table, row.asDict()) for row in rows]
     state = current.asDict() if current else {}
     return {
@@ -128,17 +131,13 @@ def _origin(workspace: Workspace, table: Table, row: Facts) -> Facts:
 
 def _mart_trace(workspace: Workspace, mart: Mart, values: tuple[str, ...]) -> Facts:
     _same_length(mart.key, values, mart.mart)
-    last = decoded(workspace.control.last_publication())
-    if last is None or mart.mart not in last["marts"]:
+    last = served(workspace)
+    if last is None or mart.mart not in last.marts:
         raise NotFoundError(
             "nothing of this mart is published yet", where=Where(table=mart.mart), then="run the pipeline"
         )
     session = workspace.spark().newSession()
-    frame = (
-        session.read.format("delta")
-        .option("versionAsOf", last["marts"][mart.mart]["version"])
-        .load(workspace.paths.mart(mart.mart))
-    )
+    frame = reading.frame(session, workspace, workspace.paths.mart(mart.mart), last.marts[mart.mart])
     where = " AND ".join(f"CAST(`{k}` AS STRING) = {literal(v)}" for k, v in zip(mart.key, values, strict=True))
     row = frame.where(where).first()
     if row is None:
@@ -149,9 +148,9 @@ def _mart_trace(workspace: Workspace, mart: Mart, values: tuple[str, ...]) -> Fa
         )
     found, personal = row.asDict(), personal_columns(workspace.pipeline, mart)
     return {
-        "mart": mart.mart, "row": {n: MASK if n in personal and v is not None else v for n, v in found.items()}, "publication_id": last["publication_id"], "run_id": last["run_id"],
-        "delta_version": last["marts"][mart.mart]["version"],
-        "made_from": [_contribution(workspace, session, mart, i, found, last["inputs"]) for i in _table_inputs(workspace, mart)],
+        "mart": mart.mart, "row": {n: MASK if n in personal and v is not None else v for n, v in found.items()}, "publication_id": last.publication_id, "run_id": last.run_id,
+        "delta_version": last.marts[mart.mart],
+        "made_from": [_contribution(workspace, session, mart, i, found, last.inputs) for i in _table_inputs(workspace, mart)],
     }  # fmt: skip
 
 
@@ -165,7 +164,7 @@ def _table_inputs(workspace: Workspace, mart: Mart) -> list[Any]:
 
 
 def _contribution(
-    workspace: Workspace, session: Any, mart: Mart, item: Any, row: Facts, versions: dict[str, int]
+    workspace: Workspace, session: Any, mart: Mart, item: Any, row: Facts, versions: Mapping[str, int]
 ) -> Facts:
     """Return the rows of one input that fall on the mart row: equal key columns, same partition."""
     if (
