@@ -18,11 +18,14 @@ from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Column, Input, Mart, Pipeline, PipelineFile, Table
 from ledgerlake.core.retention import LoadedBatch, Stored, loaded_at, needed_objects, removal, versions_to_pin
 from ledgerlake.errors import LeaseHeld
+from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.lake import readers
 from ledgerlake.lake.tables import REPLAY_WINDOW, SILVER_PROPERTIES
 from ledgerlake.lake.workspace import Workspace
+from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog
 from ledgerlake.ops.retention import apply, plan, removed_objects
 from ledgerlake.ports.clock import FixedClock
+from ledgerlake.ports.objects import LocalObjects
 from ledgerlake.ports.secrets import ReferencedSecrets
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -125,20 +128,20 @@ class Lake:
         return [(r.table, r.kind, len(r.gone)) for r in plan(self.workspace()) if r.gone]
 
 
-def grow_old(uri: str) -> None:
+def grow_old(uri: str, moment: datetime = LONG_AGO) -> None:
     """Make everything that was ever done to a table, so far, look as if it was done long ago."""
     for path in Path(uri).rglob("*"):
         if path.is_file() and path.suffix == ".json":
-            path.write_text("".join(f"{_old(json.loads(line))}\n" for line in path.read_text().splitlines()))
+            lines = [_dated(json.loads(line), moment) for line in path.read_text().splitlines()]
+            path.write_text("".join(f"{line}\n" for line in lines))
         if path.is_file():
-            os.utime(path, (LONG_AGO.timestamp(), LONG_AGO.timestamp()))
+            os.utime(path, (moment.timestamp(), moment.timestamp()))
 
 
-def _old(action: dict[str, dict[str, object]]) -> str:
-    milliseconds = int(LONG_AGO.timestamp() * 1000)
+def _dated(action: dict[str, dict[str, object]], moment: datetime) -> str:
     for kind, field in (("remove", "deletionTimestamp"), ("commitInfo", "timestamp")):
         if kind in action:
-            action[kind][field] = milliseconds
+            action[kind][field] = int(moment.timestamp() * 1000)
     return json.dumps(action)
 
 
@@ -216,14 +219,20 @@ def test_a_served_version_that_is_broken_already_leaves_its_table_alone(lake: La
     assert (found.gone, found.note) == ((), "left alone: a published version cannot be opened")
 
 
-def test_nothing_that_changed_after_the_last_publication_goes(lake: Lake) -> None:
-    lake.clock.advance(200 * DAY)
-    lake.commit(lake.silver, "c")
-    for path in Path(lake.silver).glob("*.parquet"):
-        moment = (NOON + DAY).timestamp()
-        os.utime(path, (moment, moment))
-
+def test_nothing_that_changed_after_the_last_publication_goes_however_long_ago_that_was(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake", FixedClock(LONG_AGO))
+    lake.commit(lake.silver, "a")
+    lake.publish("p-a", 0, -1)
+    lake.commit(lake.silver, "b")
+    grow_old(lake.silver, LONG_AGO + 30 * DAY)
+    lake.clock.moment = NOON
     assert lake.gone() == []
+
+    lake.clock.moment = LONG_AGO + 60 * DAY
+    lake.publish("p-b", 1, -1)
+    lake.clock.moment = NOON
+
+    assert lake.gone() == [("accounts", "silver files", 1)]
 
 
 def test_change_data_inside_the_window_stays_and_older_goes(lake: Lake) -> None:
@@ -301,3 +310,31 @@ def test_an_object_that_a_killed_application_removed_is_known_and_one_it_left_is
     )
 
     assert removed_objects(workspace) == {"landing/bank/accounts/x/gone.csv": lake.clock.now()}
+
+
+def test_of_a_streamed_day_the_last_landing_is_kept_because_the_next_is_compared_with_it(tmp_path: Path) -> None:
+    log = ManifestLog(LocalObjects(tmp_path), "bank", "people")
+    names = ("2026-03-01+0001.jsonl.gz", "2026-03-02+0001.jsonl.gz", "2026-03-01+0002.jsonl.gz")
+    items = tuple(LandedObject(f"landing/{n}", n, "h", 1, NOON) for n in names)
+    log.append(Manifest("bank", "people", 1, "r", NOON.date(), NOON, items))
+
+    assert FEEDS["http_stream"].reread(log) == {f"landing/{n}" for n in names[1:]}
+    assert FEEDS["csv"].reread(log) == set()
+
+
+class HurryingClock(FixedClock):
+    """A clock on which every look costs 25 minutes."""
+
+    def now(self) -> datetime:
+        self.advance(timedelta(minutes=25))
+        return self.moment
+
+
+def test_an_application_that_would_outlive_its_leases_stops_and_goes_on_when_repeated(lake: Lake) -> None:
+    grow_old(lake.silver)
+    slow = Lake(lake.root, HurryingClock(NOON))
+
+    first, second = apply(slow.workspace()), apply(lake.workspace())
+
+    assert (first.complete, [r.gone for r in first.removals if r.gone]) == (False, [])
+    assert (second.complete, [len(r.gone) for r in second.removals if r.gone]) == (True, [1])

@@ -30,7 +30,8 @@ def unneeded_files(
 
     Where the log remembers removed files for the whole window, files that no commit names (left
     by killed writes) and old change data are listed too; else only files that the log says were
-    removed before it: an unnamed file might belong to a version inside the window.
+    removed before it: an unnamed file might belong to a version inside the window. delta-rs
+    counts the window back from the machine's clock; callers compare ages with their own.
     """
     table = storage.open(uri)
     if table is None:
