@@ -37,7 +37,8 @@ def unneeded_files(
     if table is None:
         return set()
     remembered = _remembered(table)
-    pinned = versions_to_pin(named, {k.version: k.at for k in storage.commits(uri)}, cutoff)
+    replaced = {v for v in named if 0 <= v < table.version()}
+    pinned = versions_to_pin(replaced, {k.version: k.at for k in storage.commits(uri)}, cutoff) if replaced else []
     hours = math.ceil(max(window, remembered) / timedelta(hours=1))
     try:
         listed = table.vacuum(
