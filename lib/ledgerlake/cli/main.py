@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ledgerlake.cli import alerting, asking, explaining, looking, quarantining, running, showing
+from ledgerlake.cli import alerting, asking, explaining, looking, quarantining, retaining, running, showing
 from ledgerlake.cli.context import Context
 from ledgerlake.errors import LedgerlakeError
 from ledgerlake.ports.failures import storage_errors
@@ -42,7 +42,7 @@ def common(
     context.obj = Context(project=project, environment_name=environment, as_json=json)
 
 
-for module in (running, looking, asking, explaining, alerting, quarantining, showing):
+for module in (running, looking, asking, explaining, alerting, quarantining, retaining, showing):
     module.register(app)
 
 

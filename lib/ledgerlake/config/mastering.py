@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field
 from ledgerlake.config.base import ColumnType, Model, Name
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.core.mastering.model import Plan, Rule, RuleKind
+from ledgerlake.core.retention import REPLAY_DAYS
 
-REPLAY_DAYS = 90
 _PLAIN = tuple(k for k in get_args(RuleKind) if k not in ("source", "rank", "sum", "count", "max", "min"))
 _AGGREGATES = ("sum", "count", "max", "min")
 
@@ -76,7 +76,7 @@ class Master(Model):
     """One kind of thing that several sources describe, mastered into golden records.
 
     Its tables are ``<master>_versions`` and ``<master>_links``, which marts may read.
-    ``retention_days`` is how long their rows must be kept: a promise, because nothing deletes them.
+    ``retention_days`` is how long their files are kept at least; their rows are never removed.
     """
 
     master: Name

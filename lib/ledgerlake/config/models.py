@@ -14,6 +14,7 @@ from ledgerlake.config.base import Model as Model
 from ledgerlake.config.base import Name as Name
 from ledgerlake.config.mastering import Master
 from ledgerlake.core.identity import fingerprint
+from ledgerlake.core.retention import REPLAY_DAYS
 
 
 class Reference(Model):
@@ -80,7 +81,8 @@ class Table(Model):
 
     ``snapshot`` says that deliveries are snapshots, whatever the feed. ``append_only``: a key is
     written once and never changes (see ``core.append_only``). Nothing is deleted from bronze;
-    ``retention_days`` is how long its Delta log is kept, which replays as of a moment need.
+    ``retention_days`` is how long its Delta log is kept, which replays as of a moment need; where
+    it is declared, ``ledgerlake retention`` removes landed objects after it (see ``ops.retention``).
     """
 
     table: Name
@@ -95,7 +97,7 @@ class Table(Model):
     on_new_column: Literal["add", "ignore", "refuse"] = "add"
     snapshot: Snapshot | None = None
     history: History | None = None
-    retention_days: int = Field(default=90, ge=90)
+    retention_days: int = Field(default=REPLAY_DAYS, ge=REPLAY_DAYS)
     suite: str | None = None
     feed: dict[str, Any] = Field(default_factory=dict)
 

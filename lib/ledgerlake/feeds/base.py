@@ -116,6 +116,10 @@ class Feed(ABC):
         """Return payload column → Spark type of one object, None where the format has no header."""
         return None
 
+    def reread(self, log: ManifestLog) -> set[str]:
+        """Return the landed objects that a later extraction may open again: retention keeps them."""
+        return set()
+
     @abstractmethod
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Return the raw changes of a batch (columns: see the module)."""

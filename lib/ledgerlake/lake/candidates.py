@@ -20,7 +20,7 @@ from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import arrow, reading
 from ledgerlake.lake.native import commit_mark, sole_writer
 from ledgerlake.lake.reading import Partitions
-from ledgerlake.lake.tables import _rs_uri
+from ledgerlake.lake.tables import REPLAY_WINDOW, _rs_uri
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def _by_spark(
 ) -> None:
     shaped = rows.repartition(2, mart.partition_by) if mart.partition_by else rows.coalesce(1)
     scope = {"replaceWhere": only.predicate} if only else {"overwriteSchema": "true"}
-    writer = shaped.write.format("delta").mode("overwrite").options(**scope, userMetadata=_text(note))
+    given = {**REPLAY_WINDOW, **scope}
+    writer = shaped.write.format("delta").mode("overwrite").options(**given, userMetadata=_text(note))
     (writer.partitionBy(mart.partition_by) if mart.partition_by else writer).save(workspace.paths.mart(mart.mart))
 
 
@@ -93,6 +94,7 @@ def _natively(
             partition_by=[mart.partition_by] if mart.partition_by else None,
             predicate=only.native_predicate if only else None, schema_mode=None if only else "overwrite",
             storage_options=workspace.storage.options, commit_properties=commit_mark(None, note),
+            configuration=REPLAY_WINDOW,
         )  # fmt: skip
 
 

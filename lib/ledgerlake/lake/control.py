@@ -55,6 +55,10 @@ SCHEMAS: dict[str, pa.Schema] = {
             "alert": _TEXT, "finding_id": _TEXT, "status": _TEXT, "publication_id": _TEXT, "finding_key": _TEXT,
             "message": _TEXT,
         },
+        "retention": {
+            "table": _TEXT, "kind": _TEXT, "status": _TEXT, "days": _LONG, "objects": _LONG, "bytes": _LONG,
+            "oldest_kept": _TIME, "paths": _TEXT,
+        },
         "schema_changes": {"table": _TEXT, "column": _TEXT, "type": _TEXT, "batch_id": _TEXT},
     }.items()
 }  # fmt: skip

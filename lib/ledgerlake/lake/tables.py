@@ -20,14 +20,15 @@ from deltalake.exceptions import TableNotFoundError
 from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core import change as c
+from ledgerlake.core.retention import REPLAY_DAYS
 from ledgerlake.ports.failures import storage_failure
 from ledgerlake.ports.secrets import Secrets
 
-SILVER_PROPERTIES = {
-    "delta.enableChangeDataFeed": "true",  # marts find the partitions they must rebuild in it
-    "delta.deletedFileRetentionDuration": "interval 90 days",  # the replay window
-    "delta.logRetentionDuration": "interval 90 days",
+REPLAY_WINDOW = {
+    "delta.deletedFileRetentionDuration": f"interval {REPLAY_DAYS} days",
+    "delta.logRetentionDuration": f"interval {REPLAY_DAYS} days",
 }
+SILVER_PROPERTIES = REPLAY_WINDOW | {"delta.enableChangeDataFeed": "true"}  # in it marts find what to rebuild
 WRITTEN_ONCE = {"delta.appendOnly": "true"}  # the engine itself refuses updates and deletes
 
 

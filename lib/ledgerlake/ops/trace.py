@@ -17,6 +17,7 @@ from ledgerlake.lake.readers import publications, served
 from ledgerlake.lake.reading import silver_rows
 from ledgerlake.lake.silver import value_literal
 from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.retention import removed_objects
 
 ROWS_MAX = 20
 Facts = dict[str, Any]
@@ -32,14 +33,15 @@ def trace_batch(workspace: Workspace, batch_id: str) -> Facts:
         for p in publications(workspace)
         if p.is_served and p.inputs.get(record["table"], -1) >= (record["silver_version"] or 0)
     ]
-    names = ("read", "applied", "superseded", "duplicate", "quarantined", "held")
+    names, removed = ("read", "applied", "superseded", "duplicate", "quarantined", "held"), removed_objects(workspace)
+    objects = [o | {"removed_by_retention": removed.get(o["path"])} for o in json.loads(record["objects"] or "[]")]
     return {
         "batch_id": batch_id, "table": record["table"], "kind": record["kind"], "status": record["status"],
         "run_id": record["run_id"], "logical_date": record["logical_date"], "reason": record["reason"],
         "counts": {n: record[n] for n in names}, "source_extract_time": [record["extracted_min"], record["extracted_max"]],
         "positions": [record["position_min"], record["position_max"]],
         "delta_versions": {"bronze": record["bronze_version"], "silver": record["silver_version"]},
-        "objects": json.loads(record["objects"] or "[]"), "first_published_by": serving[0] if serving else None,
+        "objects": objects, "first_published_by": serving[0] if serving else None,
     }  # fmt: skip
 
 
@@ -126,6 +128,7 @@ def _origin(workspace: Workspace, table: Table, row: Facts) -> Facts:
     return {
         "position": row[c.POSITION], "op": row.get(c.OP), "batch_id": row[c.BATCH_ID], "object": row[c.OBJECT],
         "source": sources.get(row[c.OBJECT]), "ordinal": row[c.ORDINAL], "source_extract_time": row[c.EXTRACTED_AT],
+        "object_removed_by_retention": removed_objects(workspace).get(row[c.OBJECT]),
     }  # fmt: skip
 
 

@@ -48,6 +48,16 @@ def landed_days(log: ManifestLog) -> dict[date, int]:
     return found
 
 
+def newest_objects(log: ManifestLog) -> set[str]:
+    """Return each day's last landing: a day that is asked for again is compared with it."""
+    newest: dict[str, str] = {}
+    items = [item for manifest in log.all() for item in manifest.objects]
+    for item in items:
+        day = item.source_name[:10]
+        newest[day] = max(newest.get(day, ""), item.source_name)
+    return {item.path for item in items if item.source_name in set(newest.values())}
+
+
 def days_to_ask(landed: Mapping[date, int], first: date, last: date, resync: Mapping[date, int]) -> list[Asked]:
     """Return the missing days from ``first`` to ``last``, and landed ones up to it that are to be asked again."""
     every = [first + timedelta(days=n) for n in range(min((last - first).days + 1, DAYS_MAX))]

@@ -24,10 +24,11 @@ from ledgerlake.feeds.http_stream.days import (
     days_to_ask,
     keys_of,
     landed_days,
+    newest_objects,
     previous_lines,
 )
 from ledgerlake.feeds.http_stream.volumes import Volumes
-from ledgerlake.landing.manifest import LandedObject, Manifest
+from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog
 from ledgerlake.ports.http import Retries
 from ledgerlake.ports.objects import content_hash
 
@@ -118,6 +119,10 @@ class HttpStreamFeed(Feed):
     def extract(self, request: Extraction) -> list[Manifest]:
         """Land each missing day; a day that fails ends the extraction, the days before it stay landed."""
         return [m for t in request.tables if (m := _extract_table(request, t))]
+
+    def reread(self, log: ManifestLog) -> set[str]:
+        """Keep each day's last landing: what a later answer lacks is found by comparison with it."""
+        return newest_objects(log)
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Parse each line once; what was no JSON object is a problem."""
