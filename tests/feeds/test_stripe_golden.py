@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -199,6 +201,21 @@ def test_after_a_gap_in_the_events_a_new_word_loads_everything_anew(house: Conne
     asked = len(account.requests)
     house.load(day)
     assert len(account.requests) == asked, "a word is good for one load"
+
+
+def test_a_resync_asks_for_what_is_landed_and_not_yet_loaded(tmp_path: Any, account: StripeServer) -> None:
+    house = connected(tmp_path, None, account.url, CUSTOMERS)  # type: ignore[arg-type]
+    account.store.put([customer("cus_1", created=CREATED), customer("cus_2", created=CREATED)])
+    assert house.extract() == []
+    account.store.put([customer("cus_1", deleted=True)])
+
+    house.declare(PIPELINE.format(more=', resync: "again"'))
+    assert house.extract(later(house, 1)) == []
+
+    workspace = house.workspace()
+    objects = [o.path for m in workspace.logs["customers"].all() for o in m.objects]
+    landed = gzip.decompress(workspace.objects.read(objects[-1])).splitlines()
+    assert {"id": "cus_1", "deleted": True} in [json.loads(line)["object"] for line in landed]
 
 
 def test_a_resource_that_is_declared_later_is_loaded_whole(house: Connected, account: StripeServer) -> None:

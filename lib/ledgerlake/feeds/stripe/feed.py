@@ -6,8 +6,10 @@ that moment is its position. Source: Stripe API reference, "Pagination", "Events
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -22,6 +24,9 @@ from ledgerlake.ports.objects import content_hash
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+NEVER = datetime.min.replace(tzinfo=UTC).isoformat()
+"""When everything was fetched by a version that did not write it down."""
 
 
 class StripeSource(Options):
@@ -104,14 +109,28 @@ def _resync_due(request: Extraction) -> bool:
 
 
 def _deletable_ids(request: Extraction) -> dict[str, set[str]]:
-    """Return the visible ids of objects that may have been deleted while nobody listened."""
+    """Return the ids of objects that may have been deleted while nobody listened: visible ones, and landed ones."""
     from ledgerlake.feeds.stripe.extract import DELETABLE
 
     found = {}
     for table in (t for t in request.tables if t.resource in DELETABLE):
         keys = request.known_keys(table.table)
-        found[table.resource] = {row[0] for row in keys.collect()} if keys else set()
+        visible = {row[0] for row in keys.collect()} if keys else set()
+        found[table.resource] = visible | _landed_ids(request, table)
     return found
+
+
+def _landed_ids(request: Extraction, table: Table) -> set[str]:
+    """Return the ids that landed, not as deleted, since everything was last fetched: those of rows that wait
+    to be loaded or released are not visible yet, and nobody would ask for them again.
+    """
+    complete_at = datetime.fromisoformat(_cursor(request).get("complete_at") or NEVER)
+    deleted: dict[str, bool] = {}
+    for item in (o for m in request.logs[table.table].all() for o in m.objects if o.extracted_at >= complete_at):
+        for line in gzip.decompress(request.lake.read(item.path)).split(b"\n")[:-1]:
+            thing = json.loads(line)["object"]
+            deleted[thing["id"]] = bool(thing.get("deleted"))
+    return {key for key, gone in deleted.items() if not gone}
 
 
 def _client(request: Extraction, options: StripeSource) -> Any:
