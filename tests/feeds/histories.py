@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 from typing import TypeVar
 
@@ -30,7 +31,8 @@ class Act:
     carried: tuple[str, ...]
 
 
-def drawn(*kinds: str) -> list[list[Act]]:
+@cache
+def drawn(*kinds: str) -> tuple[list[Act], ...]:
     """Return histories as Hypothesis draws them, of up to six acts; values repeat often on purpose."""
     carried = st.sampled_from([("owner",), ("city",), ("owner", "city"), ()])
     names = st.sampled_from([None, "Ann", "Bob", 'O"Neil, é'])
@@ -44,7 +46,7 @@ def drawn(*kinds: str) -> list[list[Act]]:
 
     collect()
     assert len(found) >= min(COUNT, 300), "a convergence test of few histories proves little"
-    return found
+    return tuple(found)
 
 
 def interleaved(histories: Sequence[Sequence[Act]], random: Random) -> list[tuple[int, Act]]:

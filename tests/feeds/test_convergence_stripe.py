@@ -50,6 +50,8 @@ class Things(Format):
     pipeline, name, told = PIPELINE.replace("MORE", ""), "things", False
     kind, resource = "customer", "customers"
     within_s = SPAN_S
+    plans = ((1, 0, 0, 1), (2, 3, 0, 2), (6, 12, 2, 3))
+    """Ways to pull: what is drawn from, how often, how often anew, and into how many loads."""
 
     @property
     def table(self) -> str:  # type: ignore[override]
@@ -60,8 +62,8 @@ class Things(Format):
         return [Sent(m, (_change(m, n),)) for n, m in enumerate(found)]
 
     def ways(self, sent: Sequence[Sent]) -> list[Piles]:
-        """Pull once; twice and once more; and often, with resyncs, into three loads."""
-        return [self._script(sent, *plan) for plan in ((1, 0, 0, 1), (2, 3, 0, 2), (6, 12, 2, 3))]
+        """Pull once when all is over; now and then; and often, with resyncs between pulls that are not loaded yet."""
+        return [self._script(sent, *plan) for plan in self.plans]
 
     def _script(self, sent: Sequence[Sent], seed: int, pulls: int, resyncs: int, loads: int) -> Piles:
         random = Random(seed)
@@ -101,6 +103,7 @@ class Charges(Things):
     """Charges are never deleted; every second event is about a refund or dispute that names its charge."""
 
     kind, resource = "charge", "charges"
+    plans = ((2, 3, 0, 1), (6, 12, 1, 2))
 
     def event(self, moment: Moment, copy: int) -> Line:
         told = super().event(moment, copy)
@@ -115,6 +118,7 @@ class Entries(Things):
     """Balance transactions: no event tells of them, they change within the look-back."""
 
     kind, resource = "balance_transaction", "balance_transactions"
+    plans = ((2, 3, 0, 1), (6, 12, 0, 2))
     within_s = 42 * 3600
 
     def _lines(self, moment: Moment, seed: int) -> Iterator[Line]:

@@ -358,10 +358,15 @@ def test_events_follow_the_standard() -> None:
     assert list(events(stream.split(b"\n")[:-1])) == [Event("x", "a\nb"), Event("message", ""), Event("message", " c")]
 
 
-@pytest.mark.parametrize("tail", [b"data: {}", b"event: done"])
+@pytest.mark.parametrize("tail", [b"data: {}", b"event: done", b"data", b"da", b"e"])
 def test_a_stream_that_ends_inside_an_event_was_cut(tail: bytes) -> None:
     with pytest.raises(TransientError, match="cut"):
         list(events([b"data: {}", b"", tail]))
+
+
+def test_the_beginning_of_a_fields_name_is_no_field_where_the_stream_goes_on() -> None:
+    with pytest.raises(SourceError, match="line 2 of the answer is no server-sent event"):
+        list(events([b"data: {}", b"da", b""]))
 
 
 def test_volumes_lie_in_the_range_of_the_type_of_day_and_never_change() -> None:

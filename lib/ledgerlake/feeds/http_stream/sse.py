@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ledgerlake.errors import SourceError, TransientError
 
-_IGNORED = frozenset({"id", "retry"})
+_FIELDS = ("data", "event", "id", "retry")
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ def events(lines: Iterable[bytes]) -> Iterator[Event]:
     stream was cut), :class:`SourceError` for a line that is no part of an event.
     """
     kind, data = "message", list[str]()
-    open_ = False
+    open_, partial = False, -1
     for number, raw in enumerate(lines):
+        if partial >= 0:
+            raise _no_event(partial)
         line = (raw.removeprefix(b"\xef\xbb\xbf") if number == 0 else raw).decode("utf-8", errors="replace")
         line = line.rstrip("\r")
         if not line:
@@ -37,21 +39,22 @@ def events(lines: Iterable[bytes]) -> Iterator[Event]:
                 yield Event(kind, "\n".join(data))
             kind, data, open_ = "message", [], False
             continue
-        name, value = _field(line, number)
+        name, _, value = line.partition(":")
+        if line not in _FIELDS and any(field.startswith(line) for field in _FIELDS):
+            partial, open_ = number, True  # cut inside a field's name, if nothing follows
+            continue
+        if name and name not in _FIELDS:
+            raise _no_event(number)
         open_ = open_ or bool(name)
         if name == "data":
-            data.append(value)
+            data.append(value.removeprefix(" "))
         elif name == "event":
-            kind = value or "message"
+            kind = value.removeprefix(" ") or "message"
     if open_:
         raise TransientError("the stream ends in the middle of an event (cut)", then="run again")
 
 
-def _field(line: str, number: int) -> tuple[str, str]:
-    """Split a line into field and value; a comment has no field."""
-    name, _, value = line.partition(":")
-    if name and name not in ("data", "event") and name not in _IGNORED:
-        raise SourceError(
-            f"line {number + 1} of the answer is no server-sent event", then="check the source's connection and path"
-        )
-    return name, value.removeprefix(" ")
+def _no_event(number: int) -> SourceError:
+    return SourceError(
+        f"line {number + 1} of the answer is no server-sent event", then="check the source's connection and path"
+    )
