@@ -73,15 +73,19 @@ class Account(House):
         return super().environment.model_copy(update={"connections": declared})
 
     def deliver(self, path: str, text: str | bytes) -> House:
-        for line in map(json.loads, text.splitlines()):
-            self.clock.moment = max(self.clock.moment, datetime.fromtimestamp(line["at"], UTC))
-            if "pull" in line:
-                self._pull(line)
+        for is_pull, some in groupby(map(json.loads, text.splitlines()), lambda line: "pull" in line):
+            if is_pull:
+                for line in some:
+                    self._pull(line)
             else:
-                self.store.put([line["put"]])
+                self.store.put([line["put"] for line in some])  # nobody looks between two pulls
         return self
 
+    def _wait_until(self, at: int) -> None:
+        self.clock.moment = max(self.clock.moment, datetime.fromtimestamp(at, UTC))
+
     def _pull(self, line: Line) -> None:
+        self._wait_until(line["at"])
         if line["resync"]:
             self.declare(PIPELINE.replace("MORE", f", resync: {line['resync']}"))
         self.store.meanwhile = [told["put"] for told in line["meanwhile"]]
