@@ -81,11 +81,8 @@ class Account(House):
                 self.store.put([line["put"] for line in some])  # nobody looks between two pulls
         return self
 
-    def _wait_until(self, at: int) -> None:
-        self.clock.moment = max(self.clock.moment, datetime.fromtimestamp(at, UTC))
-
     def _pull(self, line: Line) -> None:
-        self._wait_until(line["at"])
+        self.clock.moment = max(self.clock.moment, datetime.fromtimestamp(line["at"], UTC))
         if line["resync"]:
             self.declare(PIPELINE.replace("MORE", f", resync: {line['resync']}"))
         self.store.meanwhile = [told["put"] for told in line["meanwhile"]]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
-from convergence import Acts, Format, Sent, assert_converges, shrunk
+from convergence import Acts, Format, Piles, Sent, assert_converges, shrunk
 from histories import Act
 from house import House, lines
 from ledgerlake.core.change import Change, Op
@@ -74,3 +77,55 @@ def test_a_lost_delete_is_found_and_shown_as_the_smallest_set_of_files(houses: C
     assert "--- files/people/dump" in shown
     assert '"k1"' not in shown  # a history that ends right is no part of the case
     assert shown.count('"id": "k2"') < 2  # two puts were sent
+
+
+class Pulled(Format):
+    """A source that is pulled: its files are what happens at it, in one order, seen once or after every act."""
+
+    pipeline, table, told = PIPELINE, PEOPLE, False
+
+    def play(self, acts: Acts) -> list[Sent]:
+        return [_sent(n, act, at) for at, (n, act) in enumerate(acts)]
+
+    def ways(self, sent: Sequence[Sent]) -> list[Piles]:
+        return [[list(sent)], [[s] for s in sent]]
+
+    def files(self, pile: Sequence[Sent], number: int) -> dict[str, bytes]:
+        return {f"script{number}.jsonl": lines(*({"key": s.changes[0].key[0], "row": s.record} for s in pile)).encode()}
+
+
+@dataclass
+class Listing:
+    """Stands in for a house whose pulls list what there is: a row that is gone before the next pull was never there."""
+
+    source: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def declare(self, *_: str) -> Listing:
+        return self
+
+    def deliver(self, path: str, body: bytes) -> None:
+        for line in map(json.loads, body.splitlines()):
+            self.source[line["key"]] = line["row"]
+
+    def load(self) -> list[dict[str, Any]]:
+        self.rows |= {k: row for k, row in self.source.items() if row}  # deletes are not listed
+        return []
+
+    def silver(self, name: str) -> Listing:
+        return self
+
+    def collect(self) -> list[dict[str, Any]]:
+        return list(self.rows.values())
+
+
+def test_a_pull_that_misses_deletes_is_found_and_shown_as_the_smallest_script() -> None:
+    put, drop = Act("put", "Ann", "Bonn", ()), Act("drop", None, None, ())
+    acts = [(1, put), (2, put), (2, put), (2, drop), (3, put)]
+
+    with pytest.raises(AssertionError) as failure:
+        assert_converges(lambda name: Listing(), Pulled(), acts)  # type: ignore[arg-type,return-value]
+
+    scripts = str(failure.value).partition("Smallest case, expected {}:\n")[2]
+    assert scripts.count("---") == 2  # the way that pulls after every act, not the one that pulls once
+    assert scripts.count('"key": "k2"') == 2 and '"k1"' not in scripts
