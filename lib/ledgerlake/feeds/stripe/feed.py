@@ -121,8 +121,9 @@ def _deletable_ids(request: Extraction) -> dict[str, set[str]]:
 
 
 def _landed_ids(request: Extraction, table: Table) -> set[str]:
-    """Return the ids that landed, not as deleted, since everything was last fetched: those of rows that wait
-    to be loaded or released are not visible yet, and nobody would ask for them again.
+    """Return the ids that landed, not as deleted, since everything was last fetched.
+
+    Rows that wait to be loaded or released are not visible yet, and nobody would ask for them again.
     """
     complete_at = datetime.fromisoformat(_cursor(request).get("complete_at") or NEVER)
     deleted: dict[str, bool] = {}
