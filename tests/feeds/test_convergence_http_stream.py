@@ -53,8 +53,6 @@ columns:
   - {name: owner, type: string}
   - {name: city, type: string}
 """
-DAYS = 8
-REQUESTS = (1, 2, 3)
 FIRST = date(2026, 3, 1)
 Record = dict[str, str | None]
 
@@ -153,20 +151,35 @@ class Updates(Format):
 
     pipeline = PIPELINE
     table = PEOPLE.replace("[day, id]", "[id]").replace("OPTIONS", "ids_unique_across_days: true, updates: true, ")
+    days, requests = 3, (1, 2, 3)  # each pull is a batch of its own, and a batch costs most of a second
     in_place = False  # a second record of an id in a stream replaces the first one at the service already
 
     def play(self, acts: Acts) -> list[Sent]:
-        happening = _by_request(acts)
+        happening = self._by_request(acts)
         sent = []
-        for day in (FIRST + timedelta(days=n) for n in range(DAYS)):
+        for day in (FIRST + timedelta(days=n) for n in range(self.days)):
             told: list[Record] = []
             times = itertools.count(1)
-            for request in REQUESTS:
+            for request in self.requests:
                 if request == 1 or (day, request) in happening:
                     before, asked = told, Asked(day, next(times))
                     told = self._changed(told or [{"id": "always"}], happening.get((day, request), []), asked)
                     sent.append(Sent(Answer(asked, data(*told) + DONE), tuple(self._changes(asked, told, before))))
         return sent
+
+    def _by_request(self, acts: Acts) -> dict[tuple[date, int], Acts]:
+        """Return acts by the day they belong to and the request from which on they are told.
+
+        Which that is depends on the act's own history alone, so that a shrunk case stays what it was;
+        each history has two days, so that it changes them rather than adds to them.
+        """
+        turns: dict[int, Random] = {}
+        found: dict[tuple[date, int], Acts] = {}
+        for number, act in acts:
+            random = turns.setdefault(number, Random(number))
+            day = FIRST + timedelta(days=(number + random.choice([0, 1])) % self.days)
+            found.setdefault((day, random.choice(self.requests)), []).append((number, act))
+        return found
 
     def _changed(self, told: list[Record], acts: Acts, asked: Asked) -> list[Record]:
         """Return the day's records after acts."""
@@ -199,7 +212,7 @@ class Updates(Format):
     def ways(self, sent: Sequence[Sent]) -> list[Piles]:
         """Ask for days in any order and again, some in vain; or for all days together, with one stream cut."""
         together = sorted(sent, key=lambda s: (s.record.asked.fetch, s.record.asked.day))
-        return [self.piles(sent, Random(2), 3), [[*together[:4], _cut(together[4], Random(3)), *together[4:]]]]
+        return [self.piles(sent, Random(2), 3), [[together[0], _cut(together[1], Random(3)), *together[1:]]]]
 
     def piles(self, sent: Sequence[Sent], random: Random, count: int) -> Piles:
         by_day = {s.record.asked.day: [t for t in sent if t.record.asked.day == s.record.asked.day] for s in sent}
@@ -225,6 +238,7 @@ class Restarting(Updates):
 
     table = PEOPLE.replace("OPTIONS", "")
     key = ("day", "id")
+    days, requests = 4, (1, 2)
     in_place = True
 
     def key_of(self, asked: Asked, record: Record) -> Key:
@@ -232,21 +246,6 @@ class Restarting(Updates):
 
     def position(self, asked: Asked, place: int) -> str:
         return super().position(asked, 0)
-
-
-def _by_request(acts: Acts) -> dict[tuple[date, int], Acts]:
-    """Return acts by the day they belong to and the request from which on they are told.
-
-    Which that is depends on the act's own history alone, so that a shrunk case stays what it was;
-    each history has two days, so that it changes them rather than adds to them.
-    """
-    turns: dict[int, Random] = {}
-    found: dict[tuple[date, int], Acts] = {}
-    for number, act in acts:
-        random = turns.setdefault(number, Random(number))
-        day = FIRST + timedelta(days=(number + random.choice([0, 3])) % DAYS)
-        found.setdefault((day, random.choice(REQUESTS)), []).append((number, act))
-    return found
 
 
 def _cut(sent: Sent, random: Random) -> Sent:
