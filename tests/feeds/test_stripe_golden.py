@@ -218,6 +218,19 @@ def test_a_resync_asks_for_what_is_landed_and_not_yet_loaded(tmp_path: Any, acco
     assert {"id": "cus_1", "deleted": True} in [json.loads(line)["object"] for line in landed]
 
 
+def test_a_resync_goes_on_where_retention_has_removed_what_was_landed(tmp_path: Any, account: StripeServer) -> None:
+    house = connected(tmp_path, None, account.url, CUSTOMERS)  # type: ignore[arg-type]
+    account.store.put([customer("cus_1", created=CREATED)])
+    assert house.extract() == []
+    [first] = house.workspace().logs["customers"].all()
+    (tmp_path / "lake" / first.objects[0].path).unlink()
+
+    house.declare(PIPELINE.format(more=', resync: "again"'))
+
+    assert house.extract(later(house, 1)) == []
+    assert len(house.workspace().logs["customers"].all()) == 2
+
+
 def test_a_resource_that_is_declared_later_is_loaded_whole(house: Connected, account: StripeServer) -> None:
     account.store.put([customer(created=CREATED), money("charge", "ch_1", "eur", 100)])
     house.load()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
-from ledgerlake.errors import ConfigError
+from ledgerlake.errors import ConfigError, NotFoundError
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import landing_path, write_manifest
 from ledgerlake.feeds.frames import contract_values, json_records, lines_of, with_exact_numbers
@@ -128,7 +128,11 @@ def _landed_ids(request: Extraction, table: Table) -> set[str]:
     complete_at = datetime.fromisoformat(_cursor(request).get("complete_at") or NEVER)
     deleted: dict[str, bool] = {}
     for item in (o for m in request.logs[table.table].all() for o in m.objects if o.extracted_at >= complete_at):
-        for line in gzip.decompress(request.lake.read(item.path)).split(b"\n")[:-1]:
+        try:
+            body = request.lake.read(item.path)
+        except NotFoundError:
+            continue  # retention removes only what was loaded: its rows are visible, or deleted
+        for line in gzip.decompress(body).split(b"\n")[:-1]:
             thing = json.loads(line)["object"]
             deleted[thing["id"]] = bool(thing.get("deleted"))
     return {key for key, gone in deleted.items() if not gone}
