@@ -104,7 +104,7 @@ ASKING = [
 
 @pytest.mark.parametrize("line", ASKING)
 def test_what_the_readme_asks_after_the_demo_is_answered(demo: Demo, line: str) -> None:
-    assert demo[0].command(*shlex.split(line)).stdout.strip()
+    assert demo[0].command(*shlex.split(line, comments=True)).stdout.strip()
 
 
 def test_the_readme_s_first_pipeline_is_valid_as_it_stands(tmp_path: Path) -> None:

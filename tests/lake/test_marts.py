@@ -126,3 +126,20 @@ def test_what_a_failed_publication_left_out_is_part_of_the_next(house: House) ->
     )
 
     assert bank.warehouse.publications[-1].slices[0].partitions == ("2026-03-02", "2026-03-03")
+
+
+def test_a_mart_that_selects_everything_is_rebuilt_whole_when_its_table_gets_a_column(house: House) -> None:
+    everything = DAILY_ONLY.replace("key: [sold_on]", "key: [sale_id]")
+    house = shop(house, everything, "SELECT * FROM sales WHERE sold_on IS NOT NULL")
+    house.deliver(sale_file(1), DAY_1)
+    assert house.run(date(2026, 3, 1)).status == "published"
+
+    house.deliver(sale_file(2), cdc("I,s9,2026-03-09,9.00,web,30", columns=f"{COLUMNS},channel"))
+    assert house.run(date(2026, 3, 2)).status == "published"
+
+    assert rows_of(house.mart("daily").select("sale_id", "channel")) == [
+        ("s1", None),
+        ("s2", None),
+        ("s3", None),
+        ("s9", "web"),
+    ]

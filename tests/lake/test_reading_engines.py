@@ -30,7 +30,7 @@ columns:
 """
 COLUMNS = "id,amount,on_day,at,count,big,open"
 DAY_1 = cdc("I,a,1.250,2026-01-01,2026-01-01T10:00:00.123456Z,1,9000000000,true,10", "I,o'x,,2026-01-02,,,,,11",
-            "I,é,-3,2026-01-02,1900-01-01T00:00:00Z,-3,-1,false,12", columns=COLUMNS)  # fmt: skip
+            "I,é,-1.05,2026-01-02,1900-01-01T00:00:00Z,-3,-1,false,12", columns=COLUMNS)  # fmt: skip
 DAY_2 = cdc("U,o'x,2.000,2026-01-02,,2,,,21", "D,a,,,,,,,22", "I,new,4,2026-01-03,,1,7,true,23", columns=COLUMNS)
 KINDS = {
     "on_day": "date",
@@ -146,17 +146,36 @@ def test_what_is_exported_is_counted_totalled_and_hashed_alike_and_holds_the_sam
             assert_df_equality(*files, ignore_row_order=True)
 
 
-def test_a_mart_that_gets_another_partition_column_is_rewritten(houses: Callable[[str], House]) -> None:
+@pytest.mark.parametrize(("declared", "columns"), [("    partition_by: id\n", ["id"]), ("", [])])
+def test_a_mart_that_gets_another_partition_column_or_none_is_rewritten(
+    houses: Callable[[str], House], declared: str, columns: list[str]
+) -> None:
     house = traded(houses("moved"), 1000)
-    moved = MARTS.replace(
-        "mart: by_on_day\n    sql: marts/by_on_day.sql\n    key: [id]\n    partition_by: on_day",
-        "mart: by_on_day\n    sql: marts/by_on_day.sql\n    key: [id]\n    partition_by: id",
+    before, _, after = MARTS.partition("    sql: marts/by_on_day.sql\n    key: [id]\n    partition_by: on_day\n")
+    after = after.replace(
+        "{table: trades, partition: on_day}", "{table: trades, partition: id}" if columns else "{table: trades}"
     )
-    moved = moved.replace("{table: trades, partition: on_day}", "{table: trades, partition: id}")
-    house.declare(moved, TRADES, **SQL)
+    sql = SQL | ({} if columns else {"marts__by_on_day": "SELECT id, amount FROM trades"})
+    house.declare(f"{before}    sql: marts/by_on_day.sql\n    key: [id]\n{declared}{after}", TRADES, **sql)
 
     assert house.run(date(2026, 3, 3)).status == "published"
 
     detail = house.spark.sql(f"DESCRIBE DETAIL delta.`{house.workspace().paths.mart('by_on_day')}`").first()
-    assert detail["partitionColumns"] == ["id"]
-    assert_df_equality(house.mart("by_on_day"), house.mart("by_id"), ignore_row_order=True)
+    assert detail["partitionColumns"] == columns
+    assert (
+        house.mart("by_on_day").select("id", "amount").exceptAll(house.mart("by_id").select("id", "amount")).isEmpty()
+    )
+
+
+@pytest.mark.parametrize("rows_max", [0, 1000])
+def test_an_empty_text_is_no_partition_and_stops_the_mart_whoever_writes_it(
+    houses: Callable[[str], House], rows_max: int
+) -> None:
+    house = houses("empty")
+    house.native_merge_rows_max = rows_max
+    house.declare(MARTS, TRADES, **SQL | {"marts__by_id": EVERYTHING.replace("SELECT id", "SELECT trim(id) AS id")})
+    house.deliver("db/public/trades/20260301-100000000.csv", cdc("I, ,1,2026-01-01,,,,,10", columns=COLUMNS))
+
+    report = house.run(date(2026, 3, 1))
+
+    assert "rows without a partition value" in report.message

@@ -207,6 +207,20 @@ def test_the_version_that_readers_are_served_stays_however_long_candidates_were_
     assert DeltaTable(lake.mart).count() == 3
 
 
+def test_what_readers_were_served_when_the_window_began_stays_until_the_window_has_passed_it(lake: Lake) -> None:
+    lake.commit(lake.mart, "a", "b", "c")
+    grow_old(lake.mart)
+    lake.clock.advance(200 * DAY)
+    lake.publish("p-b", 1, 2)
+
+    lake.clock.advance(10 * DAY)
+    apply(lake.workspace())
+    assert readers.read_published(lake.workspace(), "balances", "p-a").num_rows == 2
+
+    lake.clock.advance(190 * DAY)
+    assert ("balances", "mart files", 1) in lake.gone()
+
+
 def test_a_served_version_that_is_broken_already_leaves_its_table_alone(lake: Lake) -> None:
     lake.commit(lake.mart, "a", "b", "c")
     grow_old(lake.mart)

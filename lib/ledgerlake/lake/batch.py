@@ -262,15 +262,9 @@ class BatchLoader:
             rows = native.held(self._w.storage, path, revised, history.GONE)
             key = (*table.key, c.VALID_FROM)
             native.replace(
-                self._w.storage,
-                path,
-                rows,
-                key,
-                gone=history.GONE,
-                differs=history.DIFFERS,
-                note=note,
+                self._w.storage, path, rows, key, gone=history.GONE, differs=history.DIFFERS, note=note,
                 transaction=step,
-            )
+            )  # fmt: skip
             return
         revised.createOrReplaceTempView("revised")
         with marked(session, step, note):

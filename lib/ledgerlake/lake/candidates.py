@@ -6,7 +6,6 @@ by Spark and written by delta-rs, as small batches are (ADR 0007).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from ledgerlake.config.models import Mart
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import arrow, reading
+from ledgerlake.lake.commits import note_text
 from ledgerlake.lake.native import commit_mark, sole_writer
 from ledgerlake.lake.reading import Partitions
 from ledgerlake.lake.tables import REPLAY_WINDOW, _rs_uri
@@ -52,6 +52,12 @@ class Candidate:
     version: int
 
 
+def has_columns(workspace: Workspace, mart: Mart, frame: DataFrame) -> bool:
+    """Say whether the mart stands with the frame's columns and types: only then can a part of it be replaced."""
+    standing = reading.schema(workspace, workspace.paths.mart(mart.mart))
+    return {f.name: f.dataType.simpleString() for f in standing.fields} == dict(frame.dtypes)
+
+
 def write(workspace: Workspace, candidate: Candidate, frame: DataFrame, note: Mapping[str, Any], *, few: bool) -> None:
     """Write the rows of ``frame`` that fall into the candidate's scope, in one commit marked with ``note``.
 
@@ -59,12 +65,14 @@ def write(workspace: Workspace, candidate: Candidate, frame: DataFrame, note: Ma
     value, TransientError where another writer committed in between.
     """
     mart, only = candidate.mart, _partitions(candidate, frame)
+    by, kind = mart.partition_by, dict(frame.dtypes).get(str(mart.partition_by), "")
     # A row without a partition value could never be found again: it stops the mart.
-    rows = frame.where(f"{only.predicate} OR `{mart.partition_by}` IS NULL") if only else frame
-    if mart.partition_by:
-        rows = rows.selectExpr(*(_never_null(n, t) if n == mart.partition_by else f"`{n}`" for n, t in frame.dtypes))
+    rows = frame.where(f"{only.predicate} OR {reading.unplaced_sql(only.column, kind)}") if only else frame
+    if by:
+        rows = rows.selectExpr(*(_always_placed(n, t) if n == by else f"`{n}`" for n, t in frame.dtypes))
     try:
-        held = arrow.out_of_spark_if_few(rows) if few and (only is None or only.native_predicate) else None
+        here = few and (by is None or reading.placed_by_name(kind))
+        held = arrow.out_of_spark_if_few(rows) if here else None
         if held is None:
             _by_spark(workspace, mart, rows, only, note)
         else:
@@ -81,7 +89,7 @@ def _by_spark(
     shaped = rows.repartition(2, mart.partition_by) if mart.partition_by else rows.coalesce(1)
     scope = {"replaceWhere": only.predicate} if only else {"overwriteSchema": "true"}
     given = {**REPLAY_WINDOW, **scope}
-    writer = shaped.write.format("delta").mode("overwrite").options(**given, userMetadata=_text(note))
+    writer = shaped.write.format("delta").mode("overwrite").options(**given, userMetadata=note_text(note))
     (writer.partitionBy(mart.partition_by) if mart.partition_by else writer).save(workspace.paths.mart(mart.mart))
 
 
@@ -91,7 +99,7 @@ def _natively(
     with sole_writer(Where(table=mart.mart)):
         write_deltalake(
             _rs_uri(workspace.paths.mart(mart.mart)), rows, mode="overwrite",
-            partition_by=[mart.partition_by] if mart.partition_by else None,
+            partition_by=[mart.partition_by] if mart.partition_by else [],
             predicate=only.native_predicate if only else None, schema_mode=None if only else "overwrite",
             storage_options=workspace.storage.options, commit_properties=commit_mark(None, note),
             configuration=REPLAY_WINDOW,
@@ -133,9 +141,5 @@ def _changed(workspace: Workspace, candidate: Candidate) -> Partitions | None:
     return Partitions(column, known[column].dataType.simpleString(), candidate.scope.partitions)
 
 
-def _never_null(name: str, kind: str) -> str:
-    return f"CASE WHEN `{name}` IS NULL THEN CAST(raise_error({literal(_NO_PARTITION)}) AS {kind}) ELSE `{name}` END AS `{name}`"
-
-
-def _text(note: Mapping[str, Any]) -> str:
-    return json.dumps(note, sort_keys=True)
+def _always_placed(name: str, kind: str) -> str:
+    return f"CASE WHEN {reading.unplaced_sql(name, kind)} THEN CAST(raise_error({literal(_NO_PARTITION)}) AS {kind}) ELSE `{name}` END AS `{name}`"

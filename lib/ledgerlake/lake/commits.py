@@ -19,10 +19,15 @@ _APP, _VERSION = "spark.databricks.delta.write.txnAppId", "spark.databricks.delt
 _NOTE = "spark.databricks.delta.commitInfo.userMetadata"
 
 
+def note_text(note: Mapping[str, Any]) -> str:
+    """Return a note as it stands in a commit, in either engine's."""
+    return json.dumps(note, sort_keys=True, default=str)
+
+
 @contextmanager
 def marked(session: SparkSession, step: str, note: Mapping[str, Any]) -> Iterator[None]:
     """Mark the one commit made inside; ``note`` must hold what a resumed run needs to know."""
-    settings = {_APP: step, _VERSION: "1", _NOTE: json.dumps(note, sort_keys=True, default=str)}
+    settings = {_APP: step, _VERSION: "1", _NOTE: note_text(note)}
     for key, value in settings.items():
         session.conf.set(key, value)
     try:

@@ -67,7 +67,7 @@ class MartBuilder:
                 elif not self._repeats(item.name) or not self._changes(item.name, net=not unserved).isEmpty():
                     return Scope(whole=True)
         return Scope(
-            whole=False, partitions=tuple(sorted(p for p in touched if p is not None)), unplaced=None in touched
+            whole=False, partitions=tuple(sorted(p for p in touched if p)), unplaced=bool({None, ""} & touched)
         )
 
     def _changes(self, table: str, *, net: bool) -> DataFrame:
@@ -108,14 +108,16 @@ class MartBuilder:
         """Write the mart's candidate: only the affected partitions, in one commit."""
         scope = self.scope(mart)
         if scope.empty:
-            if scope.unplaced and not self._rows(mart).where(f"`{mart.partition_by}` IS NULL").isEmpty():
+            if scope.unplaced and self._gives_unplaced(mart):
                 raise candidates.unplaced(mart)
             candidate = Candidate(mart, scope, self._served[mart.mart])
         else:
             note = {"run_id": self._run_id, "mart": mart.mart, "fingerprint": self._fingerprint(mart),
                     "inputs": dict(self._inputs)}  # fmt: skip
-            few = self._expects_few(mart)
-            candidates.write(self._w, Candidate(mart, scope, -1), self._rows(mart), note, few=few)
+            rows = self._rows(mart)
+            if not scope.whole and not candidates.has_columns(self._w, mart, rows):
+                scope = Scope(whole=True)  # the same SQL over a table that has another column now
+            candidates.write(self._w, Candidate(mart, scope, -1), rows, note, few=self._expects_few(mart))
             candidate = Candidate(mart, scope, self._w.storage.version(self._w.paths.mart(mart.mart)))
         self.built[mart.mart] = candidate
         return candidate
@@ -130,6 +132,11 @@ class MartBuilder:
                 frame = reading.silver_rows(session, self._w, item.name, self._inputs[item.name])
             frame.createOrReplaceTempView(item.name)
         return session.sql(self._w.pipeline.sql[mart.mart])
+
+    def _gives_unplaced(self, mart: Mart) -> bool:
+        rows = self._rows(mart)
+        column = str(mart.partition_by)
+        return not rows.where(reading.unplaced_sql(column, dict(rows.dtypes)[column])).isEmpty()
 
     def _expects_few(self, mart: Mart) -> bool:
         """Say whether few rows are expected: all inputs are small, or the mart itself was."""

@@ -6,7 +6,6 @@ Small numbers of rows merge through delta-rs, large ones through Spark (ADR 0007
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from ledgerlake.config.mastering import Master
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
 from ledgerlake.lake import native
+from ledgerlake.lake.commits import note_text
 from ledgerlake.lake.master_records import Row, row_schema
 from ledgerlake.lake.tables import SILVER_PROPERTIES, value_field
 from ledgerlake.lake.workspace import Workspace
@@ -100,7 +100,7 @@ def spark_merge(session: SparkSession, path: str, source: str, key: tuple[str, .
     """Merge the view ``source`` (the table's columns and ``_gone``) through Spark."""
     columns = [n for n in session.table(source).columns if n != GONE]
     same = " AND ".join(f"t.`{k}` = s.`{k}`" for k in key)
-    session.conf.set("spark.databricks.delta.commitInfo.userMetadata", json.dumps(note, sort_keys=True))
+    session.conf.set("spark.databricks.delta.commitInfo.userMetadata", note_text(note))
     session.sql(
         f"MERGE INTO delta.`{path}` t USING {source} s ON {same} WHEN MATCHED AND s.{GONE} THEN DELETE"
         f" WHEN MATCHED THEN UPDATE SET {', '.join(f't.`{n}` = s.`{n}`' for n in columns)}"

@@ -1,4 +1,4 @@
-"""Small batches are appended and merged through delta-rs: the same MERGE as in ``silver``, without Spark's writers.
+"""Small batches are merged, and small tables truncated, through delta-rs: the same MERGE as in ``silver``, without Spark's writers.
 
 For tens of thousands of changes Spark's MERGE is mostly planning, two passes and shuffles; the
 native engine does the same in an eighth of the time (docs/performance.md, ADR 0007). Large
@@ -8,7 +8,6 @@ to the same oracle.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
 from ledgerlake.core.types import decimal_parts
 from ledgerlake.errors import TransientError, Where
+from ledgerlake.lake.commits import note_text
 from ledgerlake.lake.tables import TableStorage
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def sole_writer(where: Where) -> Iterator[None]:
 def commit_mark(step: str | None, note: Mapping[str, Any]) -> CommitProperties:
     """Return what marks a commit of delta-rs as ``lake.commits`` marks one of Spark."""
     return CommitProperties(
-        custom_metadata={"userMetadata": json.dumps(note, sort_keys=True, default=str)},
+        custom_metadata={"userMetadata": note_text(note)},
         app_transactions=[Transaction(step, 1)] if step else None,
     )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from pyarrow import compute
 
 from ledgerlake.core import change as c
 from ledgerlake.core.types import contract_type, spark_type
@@ -26,12 +27,22 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 BYTES_MAX = 16 << 20
-"""Compressed bytes that are read into this process at most."""
+"""Bytes, of files or of changes, that are read into this process at most."""
 
 CHANGE_TYPE, COMMIT_VERSION = "_change_type", "_commit_version"
 
 _PLACED_BY_NAME = ("string", "integer", "bigint", "date")
-"""Types whose partition values read the same in Delta's log and as Spark's text."""
+"""Types whose partition values both engines spell alike in Delta's log (delta-rs breaks negative decimals)."""
+
+
+def placed_by_name(kind: str) -> bool:
+    """Say whether both engines spell partition values of a Spark type alike."""
+    return contract_type(kind) in _PLACED_BY_NAME
+
+
+def unplaced_sql(column: str, kind: str) -> str:
+    """Return what holds for rows without a partition value; Delta keeps an empty text as none."""
+    return f"coalesce(`{column}`, '') = ''" if kind == "string" else f"`{column}` IS NULL"
 
 
 @dataclass(frozen=True)
@@ -51,10 +62,9 @@ class Partitions:
     @property
     def native_predicate(self) -> str | None:
         """Return the same in the SQL of delta-rs, None where it reads such values differently."""
-        kind = contract_type(self.kind)
-        if kind not in _PLACED_BY_NAME:
+        if not placed_by_name(self.kind):
             return None
-        items = ", ".join(native_literal(v, kind) for v in self.values)
+        items = ", ".join(native_literal(v, str(contract_type(self.kind))) for v in self.values)
         return f'"{self.column}" IN ({items})' if self.values else "false"
 
 
@@ -62,9 +72,10 @@ def frame(
     session: SparkSession, workspace: Workspace, uri: str, version: int | None = None, only: Partitions | None = None
 ) -> DataFrame:
     """Return a table (the newest, or at ``version``; all of it, or ``only`` some partitions) as a frame."""
-    rows = few(workspace, uri, version, only)
-    if rows is not None:
-        return arrow.into_spark(session, rows, schema(workspace, uri, version))
+    table = workspace.storage.open(uri, version)
+    rows = _few(workspace, table, uri, only) if table else None
+    if table and rows is not None:
+        return arrow.into_spark(session, rows, _schema(table))
     reader = session.read.format("delta")
     found = (reader if version is None else reader.option("versionAsOf", version)).load(uri)
     return found.where(only.predicate) if only else found
@@ -73,8 +84,12 @@ def frame(
 def few(workspace: Workspace, uri: str, version: int | None = None, only: Partitions | None = None) -> pa.Table | None:
     """Return the table's rows where they are few, else None."""
     table = workspace.storage.open(uri, version)
+    return _few(workspace, table, uri, only) if table else None
+
+
+def _few(workspace: Workspace, table: DeltaTable, uri: str, only: Partitions | None) -> pa.Table | None:
     condition = only.native_predicate if only else "true"
-    if table is None or condition is None or not _is_small(table, workspace, only):
+    if condition is None or not _is_small(table, workspace, only):
         return None
     return workspace.storage.select(table, uri, condition)
 
@@ -100,12 +115,12 @@ def changes(session: SparkSession, workspace: Workspace, uri: str, first: int, l
 def _few_changes(workspace: Workspace, uri: str, first: int, last: int, columns: list[str]) -> pa.Table | None:
     table = workspace.storage.open(uri)
     assert table is not None, "a table that changed is there"
-    rows_max, batches, count = _rows_max(workspace), [], 0
+    rows_max, batches, count, size = _rows_max(workspace), [], 0, 0
     if not rows_max:
         return None
     for batch in pa.RecordBatchReader.from_stream(table.load_cdf(first, last)):
-        count += batch.num_rows
-        if count > rows_max:
+        count, size = count + batch.num_rows, size + batch.nbytes
+        if count > rows_max or size > BYTES_MAX:
             return None
         batches.append(batch.select(columns))
     return pa.Table.from_batches(batches) if batches else None
@@ -121,11 +136,15 @@ def silver_rows(session: SparkSession, workspace: Workspace, table: str, version
 
 def schema(workspace: Workspace, uri: str, version: int | None = None) -> StructType:
     """Return a table's columns as Spark knows them, without starting Spark."""
-    from pyspark.sql.types import StructType
-
     table = workspace.storage.open(uri, version)
     if table is None:
         raise NotFoundError("no such table", where=Where(file=uri), then="run the pipeline")
+    return _schema(table)
+
+
+def _schema(table: DeltaTable) -> StructType:
+    from pyspark.sql.types import StructType
+
     return StructType.fromJson(json.loads(table.schema().to_json()))
 
 
@@ -133,9 +152,12 @@ def _is_small(table: DeltaTable, workspace: Workspace, only: Partitions | None) 
     """Say whether the files' own statistics promise few rows."""
     files = pa.table(table.get_add_actions(flatten=True))
     if only:
-        placed = files[f"partition.{only.column}"].to_pylist()
-        wanted = set(only.values)
-        files = files.filter(pa.array([str(v) in wanted for v in placed], pa.bool_()))
+        placed = files[f"partition.{only.column}"]
+        try:
+            wanted = pa.array(only.values, pa.string()).cast(placed.type)
+        except pa.ArrowInvalid:  # text that only Spark reads as such a value
+            return False
+        files = files.filter(compute.is_in(placed, wanted))
     counts = files["num_records"].to_pylist()
     small = sum(files["size_bytes"].to_pylist()) <= BYTES_MAX
     return small and None not in counts and 0 < _rows_max(workspace) >= sum(counts)

@@ -44,9 +44,8 @@ def exported(workspace: Workspace, publication_id: str, candidate: Candidate) ->
     types = {f.name: _published_type(mart, f.name, f.dataType.simpleString()) for f in known.fields}
     folder = workspace.paths.export(publication_id, mart.mart)
     rows = candidates.few_changed(workspace, candidate)
-    if rows is not None:
-        facts = _natively(workspace, folder, rows.select(list(types)), mart, types)
-    else:
+    facts = _natively(workspace, folder, rows.select(list(types)), mart, types) if rows is not None else None
+    if facts is None:
         session = workspace.spark().newSession()
         frame = candidates.read(session, workspace, candidate, changed_only=True)
         facts = _by_spark(folder, frame.select(*types), mart, types)
@@ -72,22 +71,28 @@ def _by_spark(folder: str, frame: DataFrame, mart: Mart, types: dict[str, str]) 
     return _Facts(found["rows"], {n: Decimal(found[n]) for n in totals}, found["key_hash"])
 
 
-def _natively(workspace: Workspace, folder: str, rows: pa.Table, mart: Mart, types: dict[str, str]) -> _Facts:
+def _natively(workspace: Workspace, folder: str, rows: pa.Table, mart: Mart, types: dict[str, str]) -> _Facts | None:
+    """Export rows from here; None where a key is a moment that Python does not know (after the year 9999)."""
     plain = rows.cast(pa.schema([_plain(field) for field in rows.schema]))
+    try:
+        keys = key_hash(zip(*(plain[k].to_pylist() for k in mart.key), strict=True), [types[k] for k in mart.key])
+    except (OverflowError, ValueError):
+        return None
     body = io.BytesIO()
     parquet.write_table(plain, body, compression="snappy")
     below = folder.removeprefix(workspace.objects.uri + "/")
     for left in list(workspace.objects.list(below + "/")):  # what an attempt that was killed wrote
         workspace.objects.delete(left.path)
     workspace.objects.write(f"{below}/part-00000.parquet", body.getvalue())
-    keys = zip(*(plain[k].to_pylist() for k in mart.key), strict=True)
     totals = {n: compute.sum(plain[n]).as_py() or Decimal(0) for n in _totalled(types)}
-    return _Facts(plain.num_rows, totals, key_hash(keys, [types[k] for k in mart.key]))
+    return _Facts(plain.num_rows, totals, keys)
 
 
 def _plain(field: pa.Field) -> pa.Field:
-    """Return a column as every reader of Parquet knows it: Arrow's views of text are its own."""
-    return field.with_type(pa.string()) if pa.types.is_string_view(field.type) else field
+    """Return a column as every reader of Parquet knows it: Arrow's views of text are its own, moments are UTC."""
+    if pa.types.is_string_view(field.type):
+        return field.with_type(pa.string())
+    return field.with_type(pa.timestamp("us", "UTC")) if pa.types.is_timestamp(field.type) else field
 
 
 def _totalled(types: dict[str, str]) -> list[str]:

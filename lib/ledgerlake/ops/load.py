@@ -185,10 +185,8 @@ class Loader:
             return set()
         session = self._w.spark().newSession()
         standing = reading.frame(session, self._w, self._w.paths.quarantine())
-        frame, ids = (
-            quarantine.raw_changes(standing, table, [r["quarantine_id"] for r in held]),
-            standing.where("state = 'held'"),
-        )
+        frame = quarantine.raw_changes(standing, table, [r["quarantine_id"] for r in held])
+        ids = standing.where("state = 'held'")
         ready = frame.join(
             ids.selectExpr("quarantine_id", "object AS _object", "ordinal AS _ordinal", "op AS _op"),
             ["_object", "_ordinal", "_op"],

@@ -184,7 +184,7 @@ def _files(workspace: Workspace, place: _Place, now: datetime, served: list[Publ
     if not served:
         return Removal(place.name, place.kind, place.days, (), None, "nothing was published yet")
     cutoff = min(older_than(now, place.days), served[-1].at)
-    named = _versions_named([p for p in served if p.at >= cutoff], place)
+    named = _versions_named(_read_since(served, older_than(now, place.days)), place)
     listed = unneeded_files(workspace.storage, place.uri, now - cutoff, named, cutoff)
     if listed is None:
         note = "left alone: a published version cannot be opened"
@@ -201,6 +201,12 @@ def _files(workspace: Workspace, place: _Place, now: datetime, served: list[Publ
     return removal(place.name, place.kind, place.days, stored, cutoff, keep)
 
 
+def _read_since(served: Sequence[PublicationRecord], moment: datetime) -> list[PublicationRecord]:
+    """Return what readers were served at a moment and later: the publication of then was current until the next."""
+    before = [p for p in served if p.at < moment]
+    return [*before[-1:], *(p for p in served if p.at >= moment)]
+
+
 def _versions_named(served: Iterable[PublicationRecord], place: _Place) -> set[int]:
     """Return the versions that publications serve: of marts and of what stands in silver."""
     if place.kind == MART:
@@ -209,10 +215,10 @@ def _versions_named(served: Iterable[PublicationRecord], place: _Place) -> set[i
 
 
 def _exports(workspace: Workspace, now: datetime, served: list[PublicationRecord]) -> Removal:
-    """Find exports of publications that are neither inside the replay window nor served now."""
+    """Find exports of publications that were neither written nor served inside the replay window."""
     cutoff = older_than(now, REPLAY_DAYS)
     recent = {p.publication_id for p in publications(workspace) if p.at >= cutoff}
-    recent |= {p.publication_id for p in served[-1:]}
+    recent |= {p.publication_id for p in _read_since(served, cutoff)}
     stored = [
         Stored(i.path, i.size_bytes, i.modified_at)
         for i in workspace.objects.list(f"export/{workspace.pipeline.name}/")

@@ -110,7 +110,7 @@ def _silver_trace(workspace: Workspace, table: Table, values: tuple[str, ...]) -
             then="check the key; `ledgerlake quarantine list` may hold it",
         )
     current = reading.frame(session, workspace, workspace.paths.silver(table.table)).where(where).first()
-    changes = [_origin(workspace, table, row.asDict()) for row in rows]
+    changes = _origins(workspace, table, [row.asDict() for row in rows])
     state = current.asDict() if current else {}
     return {
         "table": table.table, "key": dict(zip(table.key, values, strict=True)),
@@ -119,17 +119,21 @@ def _silver_trace(workspace: Workspace, table: Table, values: tuple[str, ...]) -
     }  # fmt: skip
 
 
-def _origin(workspace: Workspace, table: Table, row: Facts) -> Facts:
+def _origins(workspace: Workspace, table: Table, rows: list[Facts]) -> list[Facts]:
+    removed = removed_objects(workspace)
     sources = {
         o["path"]: o["source"]
         for b in workspace.control.finished_batches(table.table).values()
         for o in json.loads(b["objects"] or "[]")
     }
-    return {
-        "position": row[c.POSITION], "op": row.get(c.OP), "batch_id": row[c.BATCH_ID], "object": row[c.OBJECT],
-        "source": sources.get(row[c.OBJECT]), "ordinal": row[c.ORDINAL], "source_extract_time": row[c.EXTRACTED_AT],
-        "object_removed_by_retention": removed_objects(workspace).get(row[c.OBJECT]),
-    }  # fmt: skip
+    return [
+        {
+            "position": row[c.POSITION], "op": row.get(c.OP), "batch_id": row[c.BATCH_ID], "object": row[c.OBJECT],
+            "source": sources.get(row[c.OBJECT]), "ordinal": row[c.ORDINAL], "source_extract_time": row[c.EXTRACTED_AT],
+            "object_removed_by_retention": removed.get(row[c.OBJECT]),
+        }
+        for row in rows
+    ]  # fmt: skip
 
 
 def _mart_trace(workspace: Workspace, mart: Mart, values: tuple[str, ...]) -> Facts:
@@ -188,9 +192,10 @@ def _contribution(
         )
     matching = rows.where(" AND ".join(tests)) if tests else rows
     picked = matching.select(*table.key, *c.ORIGIN).orderBy(*table.key).limit(ROWS_MAX + 1).collect()
+    shown = [r.asDict() for r in picked[:ROWS_MAX]]
     return {
         "table": item.name, "matched_on": [*shared, *([mart.partition_by] if mart.partition_by else [])],
-        "rows": [{k: r[k] for k in table.key} | _origin(workspace, table, r.asDict()) for r in picked[:ROWS_MAX]],
+        "rows": [{k: r[k] for k in table.key} | o for r, o in zip(shown, _origins(workspace, table, shown), strict=True)],
         "more": len(picked) > ROWS_MAX,
     }  # fmt: skip
 
