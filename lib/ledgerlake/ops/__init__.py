@@ -1,5 +1,6 @@
-"""Operations: what people do with pipelines. Run, plan, trace, replay, look after quarantine.
+"""Operations: what people do with pipelines. Run, plan, trace, replay, retain, look after quarantine.
 
-``run`` composes the stages in their one order: ``extract`` → ``load`` → ``serve`` (marts,
-gates, publication). The others only look, and start no Spark unless they must.
+``run`` composes the stages in their one order: ``extract`` → ``load`` → ``mastering`` → ``serve``
+(marts, gates, ``export``, publication). ``retention`` removes what nobody will read again. The
+others only look, and start no Spark unless they must.
 """
