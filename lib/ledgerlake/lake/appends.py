@@ -17,6 +17,7 @@ from ledgerlake.errors import Where
 from ledgerlake.lake import arrow
 from ledgerlake.lake.commits import marked
 from ledgerlake.lake.native import commit_mark, sole_writer
+from ledgerlake.lake.reading import rows_max
 from ledgerlake.lake.tables import _rs_uri
 from ledgerlake.lake.workspace import Workspace
 
@@ -32,7 +33,7 @@ def append(
 
     Raises :class:`TransientError` where another writer committed in between.
     """
-    if count <= min(arrow.ROWS_MAX, workspace.environment.native_merge_rows_max):
+    if count <= rows_max(workspace):
         _append_natively(path, arrow.out_of_spark(rows), workspace.storage.options, step, note)
         return
     with marked(session, step, note):

@@ -54,22 +54,23 @@ class Candidate:
 
 def has_columns(workspace: Workspace, mart: Mart, frame: DataFrame) -> bool:
     """Say whether the mart stands with the frame's columns and types: only then can a part of it be replaced."""
-    standing = reading.schema(workspace, workspace.paths.mart(mart.mart))
-    return {f.name: f.dataType.simpleString() for f in standing.fields} == dict(frame.dtypes)
+    return reading.types(workspace, workspace.paths.mart(mart.mart)) == dict(frame.dtypes)
 
 
-def write(workspace: Workspace, candidate: Candidate, frame: DataFrame, note: Mapping[str, Any], *, few: bool) -> None:
-    """Write the rows of ``frame`` that fall into the candidate's scope, in one commit marked with ``note``.
+def write(
+    workspace: Workspace, mart: Mart, scope: Scope, frame: DataFrame, note: Mapping[str, Any], *, few: bool
+) -> None:
+    """Write the rows of ``frame`` that fall into ``scope``, in one commit marked with ``note``.
 
     ``few`` says that few rows are expected. Raises SourceError where a row has no partition
     value, TransientError where another writer committed in between.
     """
-    mart, only = candidate.mart, _partitions(candidate, frame)
-    by, kind = mart.partition_by, dict(frame.dtypes).get(str(mart.partition_by), "")
+    types, by = dict(frame.dtypes), mart.partition_by
+    only, kind = _partitions(mart, scope, types), types.get(str(by), "")
     # A row without a partition value could never be found again: it stops the mart.
     rows = frame.where(f"{only.predicate} OR {reading.unplaced_sql(only.column, kind)}") if only else frame
     if by:
-        rows = rows.selectExpr(*(_always_placed(n, t) if n == by else f"`{n}`" for n, t in frame.dtypes))
+        rows = rows.selectExpr(*(_always_placed(n, t) if n == by else f"`{n}`" for n, t in types.items()))
     try:
         here = few and (by is None or reading.placed_by_name(kind))
         held = arrow.out_of_spark_if_few(rows) if here else None
@@ -126,19 +127,15 @@ def unplaced(mart: Mart) -> SourceError:
     )  # fmt: skip
 
 
-def _partitions(candidate: Candidate, frame: DataFrame) -> Partitions | None:
-    if candidate.scope.whole:
-        return None
-    column = str(candidate.mart.partition_by)
-    return Partitions(column, dict(frame.dtypes)[column], candidate.scope.partitions)
-
-
 def _changed(workspace: Workspace, candidate: Candidate) -> Partitions | None:
-    if candidate.scope.whole:
-        return None
-    column = str(candidate.mart.partition_by)
-    known = reading.schema(workspace, workspace.paths.mart(candidate.mart.mart), candidate.version)
-    return Partitions(column, known[column].dataType.simpleString(), candidate.scope.partitions)
+    types = reading.types(workspace, workspace.paths.mart(candidate.mart.mart), candidate.version)
+    return _partitions(candidate.mart, candidate.scope, types)
+
+
+def _partitions(mart: Mart, scope: Scope, types: Mapping[str, str]) -> Partitions | None:
+    """Return the scope's partitions, None where it is the whole mart; ``types`` are those of the mart's columns."""
+    column = str(mart.partition_by)
+    return None if scope.whole else Partitions(column, types[column], scope.partitions)
 
 
 def _always_placed(name: str, kind: str) -> str:

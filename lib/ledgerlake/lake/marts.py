@@ -91,8 +91,7 @@ class MartBuilder:
             return set()
         session = self._w.spark().newSession()
         column = str(upstream.mart.partition_by)
-        known = reading.schema(self._w, self._w.paths.mart(upstream.mart.mart), upstream.version)
-        kind = known[column].dataType.simpleString()
+        kind = reading.types(self._w, self._w.paths.mart(upstream.mart.mart), upstream.version)[column]
         rows = ", ".join(f"(CAST({literal(v)} AS {kind}))" for v in upstream.scope.partitions)
         return _values(session.sql(f"SELECT * FROM VALUES {rows} AS t(`{column}`)"), expression)
 
@@ -117,7 +116,7 @@ class MartBuilder:
             rows = self._rows(mart)
             if not scope.whole and not candidates.has_columns(self._w, mart, rows):
                 scope = Scope(whole=True)  # the same SQL over a table that has another column now
-            candidates.write(self._w, Candidate(mart, scope, -1), rows, note, few=self._expects_few(mart))
+            candidates.write(self._w, mart, scope, rows, note, few=self._expects_few(mart))
             candidate = Candidate(mart, scope, self._w.storage.version(self._w.paths.mart(mart.mart)))
         self.built[mart.mart] = candidate
         return candidate

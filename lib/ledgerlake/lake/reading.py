@@ -104,7 +104,7 @@ def changes(session: SparkSession, workspace: Workspace, uri: str, first: int, l
     """Return the table's change data feed of versions ``first`` to ``last``: its columns, kind and version of commit."""
     from pyspark.sql.types import LongType, StringType
 
-    known = schema(workspace, uri, last).add(CHANGE_TYPE, StringType()).add(COMMIT_VERSION, LongType())
+    known = _schema(_opened(workspace, uri, last)).add(CHANGE_TYPE, StringType()).add(COMMIT_VERSION, LongType())
     rows = _few_changes(workspace, uri, first, last, known.names)
     if rows is not None:
         return arrow.into_spark(session, rows, known)
@@ -115,12 +115,12 @@ def changes(session: SparkSession, workspace: Workspace, uri: str, first: int, l
 def _few_changes(workspace: Workspace, uri: str, first: int, last: int, columns: list[str]) -> pa.Table | None:
     table = workspace.storage.open(uri)
     assert table is not None, "a table that changed is there"
-    rows_max, batches, count, size = _rows_max(workspace), [], 0, 0
-    if not rows_max:
+    most, batches, count, size = rows_max(workspace), [], 0, 0
+    if not most:
         return None
     for batch in pa.RecordBatchReader.from_stream(table.load_cdf(first, last)):
         count, size = count + batch.num_rows, size + batch.nbytes
-        if count > rows_max or size > BYTES_MAX:
+        if count > most or size > BYTES_MAX:
             return None
         batches.append(batch.select(columns))
     return pa.Table.from_batches(batches) if batches else None
@@ -134,12 +134,16 @@ def silver_rows(session: SparkSession, workspace: Workspace, table: str, version
     return visible.select(*(n for n in rows.columns if n not in hidden))
 
 
-def schema(workspace: Workspace, uri: str, version: int | None = None) -> StructType:
-    """Return a table's columns as Spark knows them, without starting Spark."""
+def types(workspace: Workspace, uri: str, version: int | None = None) -> dict[str, str]:
+    """Return a table's columns and their Spark types, as ``DataFrame.dtypes`` says them, without starting Spark."""
+    return {f.name: f.dataType.simpleString() for f in _schema(_opened(workspace, uri, version)).fields}
+
+
+def _opened(workspace: Workspace, uri: str, version: int | None) -> DeltaTable:
     table = workspace.storage.open(uri, version)
     if table is None:
         raise NotFoundError("no such table", where=Where(file=uri), then="run the pipeline")
-    return _schema(table)
+    return table
 
 
 def _schema(table: DeltaTable) -> StructType:
@@ -160,9 +164,9 @@ def _is_small(table: DeltaTable, workspace: Workspace, only: Partitions | None) 
         files = files.filter(compute.is_in(placed, wanted))
     counts = files["num_records"].to_pylist()
     small = sum(files["size_bytes"].to_pylist()) <= BYTES_MAX
-    return small and None not in counts and 0 < _rows_max(workspace) >= sum(counts)
+    return small and None not in counts and 0 < rows_max(workspace) >= sum(counts)
 
 
-def _rows_max(workspace: Workspace) -> int:
+def rows_max(workspace: Workspace) -> int:
     """Return how many rows this process takes, none where the native engine is turned off."""
     return min(arrow.ROWS_MAX, workspace.environment.native_merge_rows_max)

@@ -40,8 +40,8 @@ class _Facts:
 def exported(workspace: Workspace, publication_id: str, candidate: Candidate) -> TableSlice:
     """Export the partitions that a candidate rebuilt and return what to load and what must then hold."""
     mart = candidate.mart
-    known = reading.schema(workspace, workspace.paths.mart(mart.mart), candidate.version)
-    types = {f.name: _published_type(mart, f.name, f.dataType.simpleString()) for f in known.fields}
+    known = reading.types(workspace, workspace.paths.mart(mart.mart), candidate.version)
+    types = {name: _published_type(mart, name, kind) for name, kind in known.items()}
     folder = workspace.paths.export(publication_id, mart.mart)
     rows = candidates.few_changed(workspace, candidate)
     facts = _natively(workspace, folder, rows.select(list(types)), mart, types) if rows is not None else None
@@ -80,10 +80,10 @@ def _natively(workspace: Workspace, folder: str, rows: pa.Table, mart: Mart, typ
         return None
     body = io.BytesIO()
     parquet.write_table(plain, body, compression="snappy")
-    below = folder.removeprefix(workspace.objects.uri + "/")
-    for left in list(workspace.objects.list(below + "/")):  # what an attempt that was killed wrote
+    below = _in_store(workspace, folder)
+    for left in list(workspace.objects.list(below)):  # what an attempt that was killed wrote
         workspace.objects.delete(left.path)
-    workspace.objects.write(f"{below}/part-00000.parquet", body.getvalue())
+    workspace.objects.write(f"{below}part-00000.parquet", body.getvalue())
     totals = {n: compute.sum(plain[n]).as_py() or Decimal(0) for n in _totalled(types)}
     return _Facts(plain.num_rows, totals, keys)
 
@@ -101,14 +101,17 @@ def _totalled(types: dict[str, str]) -> list[str]:
 
 def _files(workspace: Workspace, folder: str) -> tuple[Path | str, ...]:
     root = workspace.objects.uri
-    names = [
-        i.path for i in workspace.objects.list(folder.removeprefix(root + "/") + "/") if i.path.endswith(".parquet")
-    ]
+    names = [i.path for i in workspace.objects.list(_in_store(workspace, folder)) if i.path.endswith(".parquet")]
     if not root.startswith("s3"):
         return tuple(Path(root) / n for n in names)
     if workspace.pipeline.spec.publication.external_stage:
         return tuple(f"{root}/{n}".replace("s3a://", "s3://") for n in names)
     return tuple(_fetched(workspace, n) for n in names)
+
+
+def _in_store(workspace: Workspace, folder: str) -> str:
+    """Return a folder's prefix as the lake's object store names it."""
+    return folder.removeprefix(workspace.objects.uri + "/") + "/"
 
 
 def _fetched(workspace: Workspace, name: str) -> Path:
