@@ -403,7 +403,7 @@ def raw_changes(house: House, table: str, *names: str) -> list[dict[str, Any]]:
     landed = [o for m in workspace.logs[table].all() for o in m.objects if o.source_name.split("/")[-1] in names]
     spec = workspace.table(table)
     options = workspace.pipeline.spec.sources[spec.source].options
-    rows = FEEDS["debezium"].read(house.spark, Reading(spec, tuple(landed), workspace.objects.uri, options))
+    rows = FEEDS["debezium"].read(house.spark, Reading(spec, tuple(landed), workspace.objects, options))
     return [r.asDict() for r in rows.orderBy("_object", "_ordinal").collect()]
 
 

@@ -274,7 +274,7 @@ def raw(house: House, table: str, index: int = -1) -> list[tuple[Any, ...]]:
     workspace = house.workspace()
     source = workspace.pipeline.spec.sources["crm"]
     manifest = workspace.logs[table].all()[index]
-    reading = Reading(workspace.table(table), manifest.objects, workspace.objects.uri, source.options)
+    reading = Reading(workspace.table(table), manifest.objects, workspace.objects, source.options)
     frame = SalesforceFeed().read(house.spark, reading).selectExpr("_op", "id", "split(_position, '[|]')[2] AS rank")
     return sorted(tuple(r) for r in frame.collect())
 

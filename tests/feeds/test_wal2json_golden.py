@@ -171,7 +171,7 @@ def test_a_truncate_names_no_key(spark: Any, house: House) -> None:
     house.extract()
     workspace = house.workspace()
     [manifest] = workspace.logs["people"].all()
-    reading = Reading(workspace.table("people"), manifest.objects, workspace.objects.uri, {})
+    reading = Reading(workspace.table("people"), manifest.objects, workspace.objects, {})
     found = Wal2JsonFeed().read(spark, reading).select("_op", "id", "_problem", "_position").collect()
     assert [tuple(r)[:3] for r in found] == [("upsert", "a", None), ("truncate", None, None), ("upsert", "b", None)]
     assert [r["_position"] for r in found] == [f"00000000016B3748|{n:012d}" for n in (1, 2, 3)]

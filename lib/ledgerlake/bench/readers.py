@@ -26,7 +26,7 @@ from ledgerlake.feeds.files import FileFeed
 from ledgerlake.feeds.frames import reading_session
 from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.landing.manifest import LandedObject
-from ledgerlake.ports.objects import content_hash
+from ledgerlake.ports.objects import LocalObjects, content_hash
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -68,7 +68,7 @@ def measure(spark: SparkSession, form: Format, folder: Path, records: Sequence[R
     """Return the medians of ``rounds`` rounds, interleaved, after one to warm up."""
     table = table_of(form)
     objects = landed(form, table, folder, records)
-    reading = Reading(table, objects, folder.absolute().as_uri(), form.source)
+    reading = Reading(table, objects, LocalObjects(folder.absolute()), form.source)
     paths = [str(folder / o.path) for o in objects]
     ways: dict[str, Callable[[], DataFrame]] = {
         "plain": lambda: spark.read.schema(form.schema).load(paths, format=form.reader, **_plain_options(form)),

@@ -76,12 +76,17 @@ class Extraction:
 
 @dataclass(frozen=True)
 class Reading:
-    """One batch to read: its table with effective columns, its objects, and the lake's root."""
+    """One batch to read: its table with effective columns, its objects, and the lake that holds them."""
 
     table: Table
     objects: tuple[LandedObject, ...]
-    lake_uri: str
+    lake: ObjectStore
     source_options: Mapping[str, Any]
+
+    @property
+    def lake_uri(self) -> str:
+        """Return the lake's root."""
+        return self.lake.uri
 
 
 class Feed(ABC):

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 from ledgerlake.errors import SourceError, Where
 
+_PIECE, _TEXT_PIECE = 1 << 18, 1 << 21
+"""Bytes that are taken at a time, compressed and plain."""
 
-def content(name: str, body: bytes) -> Iterator[bytes]:
+
+def content(name: str, body: bytes | memoryview) -> Iterator[bytes]:
     """Yield the text of an object of JSON lines, decompressed piece by piece.
 
     Raises :class:`SourceError` for an empty object, a broken or cut gzip stream, gzip under
@@ -25,7 +28,8 @@ def content(name: str, body: bytes) -> Iterator[bytes]:
     elif body[:2] == b"\x1f\x8b":  # readers tell gzip by the name alone, and would see rubbish
         raise SourceError("gzip content under a name without .gz", where=Where(file=name))
     else:
-        yield body
+        whole = memoryview(body)
+        yield from (bytes(whole[at : at + _TEXT_PIECE]) for at in range(0, len(whole), _TEXT_PIECE))
 
 
 def verify(name: str, body: bytes) -> None:
@@ -45,14 +49,18 @@ def lines_in(name: str, body: bytes) -> list[bytes]:
     return [line for line in text.split(b"\n") if line.strip()]
 
 
-def _gunzipped(name: str, body: bytes) -> Iterator[bytes]:
-    rest = body
+def _gunzipped(name: str, body: bytes | memoryview) -> Iterator[bytes]:
+    whole = memoryview(body)
+    stream = zlib.decompressobj(wbits=31)
     try:
-        while rest:
-            stream = zlib.decompressobj(wbits=31)
-            yield stream.decompress(rest)
-            if not stream.eof:
-                raise SourceError("the gzip stream is cut short (truncated)", where=Where(file=name))
-            rest = stream.unused_data
+        for at in range(0, len(whole), _PIECE):
+            rest: bytes | memoryview = whole[at : at + _PIECE]
+            while rest:
+                if stream.eof:  # another member follows
+                    stream = zlib.decompressobj(wbits=31)
+                yield stream.decompress(rest)
+                rest = stream.unused_data
     except zlib.error as error:
         raise SourceError("not a gzip stream", where=Where(file=name)) from error
+    if not stream.eof:
+        raise SourceError("the gzip stream is cut short (truncated)", where=Where(file=name))

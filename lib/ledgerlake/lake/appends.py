@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
+from ledgerlake import arrow
 from ledgerlake.errors import Where
-from ledgerlake.lake import arrow
 from ledgerlake.lake.commits import marked
 from ledgerlake.lake.native import commit_mark, sole_writer
 from ledgerlake.lake.reading import rows_max

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from deltalake import write_deltalake
 
+from ledgerlake import arrow
 from ledgerlake.config.models import Mart
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.frames import literal
-from ledgerlake.lake import arrow, reading
+from ledgerlake.lake import reading
 from ledgerlake.lake.commits import note_text
 from ledgerlake.lake.native import commit_mark, sole_writer
 from ledgerlake.lake.reading import Partitions

@@ -14,11 +14,11 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from pyarrow import compute
 
+from ledgerlake import arrow
 from ledgerlake.core import change as c
 from ledgerlake.core.types import contract_type, spark_type
 from ledgerlake.errors import NotFoundError, Where
 from ledgerlake.feeds.frames import literal
-from ledgerlake.lake import arrow
 from ledgerlake.lake.native import native_literal
 from ledgerlake.lake.workspace import Workspace
 

@@ -67,7 +67,7 @@ class Loader:
         identity = identity_of(self._w, manifest)
         try:
             table = self._effective_table(manifest, identity)
-            reading = Reading(table, manifest.objects, self._w.objects.uri, source.options)
+            reading = Reading(table, manifest.objects, self._w.objects, source.options)
             times = {o.path: o.extracted_at for o in manifest.objects}
             parts = self._snapshot_labels(manifest, table, feed)
 

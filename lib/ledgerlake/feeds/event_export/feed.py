@@ -10,27 +10,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Column, Source, Table
 from ledgerlake.core.types import decimal_parts
 from ledgerlake.errors import SourceError, Where
-from ledgerlake.feeds.base import Options, Reading
+from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.decoding.frame import decoded
 from ledgerlake.feeds.event_export.avro import MAGIC, avro_fields
+from ledgerlake.feeds.event_export.json import JsonEvents
+from ledgerlake.feeds.event_export.options import EventSource, EventTable
 from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import (
-    ONE_FILE_PER_TASK,
-    contract_values,
-    json_records,
-    lines_of,
-    literal,
-    path_sql,
-    with_exact_numbers,
-    with_order,
-    without_nulls,
-)
+from ledgerlake.feeds.frames import ONE_FILE_PER_TASK, literal, path_sql, with_order
 from ledgerlake.feeds.kafka_files import file_date, file_order, probe
 from ledgerlake.feeds.tabular import by_layout, names_of
 from ledgerlake.landing.manifest import LandedObject
@@ -41,19 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["EventExportFeed", "EventSource", "EventTable", "file_date", "file_order", "probe"]
 
 _POSITION = "concat(split_part(_order, '|', 1), '|', lpad(CAST(split_part(_order, '|', 2) AS BIGINT) + _ordinal, 20, '0')) AS _position"
-
-
-class EventSource(Options):
-    """How events are written; ``any``: each object's first bytes tell, for services that write one table together."""
-
-    format: Literal["json", "avro", "any"] = "json"
-
-
-class EventTable(Options):
-    """Per table: the field that names the operation, and what its values mean."""
-
-    op_field: str | None = None
-    ops: dict[str, Literal["upsert", "patch", "delete", "truncate"]] = Field(default_factory=dict)
 
 
 class EventExportFeed(FileFeed):
@@ -89,12 +67,12 @@ class EventExportFeed(FileFeed):
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Decode each record once; what is not a JSON object is a problem, not an error."""
         if EventSource(**reading.source_options).format == "json":
-            return _read_json(spark, reading)
+            return decoded(spark, reading, JsonEvents(reading.table))
 
         def read_group(layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
             if layout:  # the fields of a container's schema; lines have none
                 return _read_avro(spark, reading, layout, items)
-            return _read_json(spark, replace(reading, objects=tuple(items)))
+            return decoded(spark, replace(reading, objects=tuple(items)), JsonEvents(reading.table))
 
         return by_layout(reading, read_group)
 
@@ -138,19 +116,6 @@ def _unreadable(column: Column, fields: dict[str, str], *, required: bool) -> st
     return None
 
 
-def _read_json(spark: SparkSession, reading: Reading) -> DataFrame:
-    table, own = reading.table, EventTable(**reading.table.feed)
-    paths = [c.source_name for c in table.columns] + ([own.op_field] if own.op_field else [])
-    orders = {i.path: file_order(i.source_name) for i in reading.objects}
-    lines = with_order(spark, lines_of(spark, reading.lake_uri, list(orders)), orders)
-    op = _op_sql(own)
-    return with_exact_numbers(json_records(lines, paths), table).selectExpr(
-        "_object", "_ordinal", f"{op} AS _op", _POSITION,
-        f"CASE WHEN j IS NULL THEN 'not a JSON object' WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
-        f"CASE WHEN j IS NULL OR {op} IS NULL THEN value END AS _raw", f"{_carried_sql(table)} AS _carried", *contract_values(table),
-    )  # fmt: skip
-
-
 def _read_avro(spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
     """Read containers of one schema; every value becomes text, exactly, so that schemas may differ in a batch."""
     own, present = EventTable(**reading.table.feed), set(names_of(layout))
@@ -178,17 +143,3 @@ def _op_sql(own: EventTable) -> str:
     field = path_sql("j", own.op_field)
     cases = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in own.ops.items())
     return f"CASE {field} {cases} END"
-
-
-def _carried_sql(table: Table) -> str:
-    """Return the columns whose field is present, null or not; only patches need to know."""
-    if table.changes == "whole":
-        return "CAST(NULL AS ARRAY<STRING>)"
-    tests = [f"CASE WHEN {_present(c.source_name)} THEN {literal(c.name)} END" for c in table.columns]
-    return without_nulls(tests)
-
-
-def _present(path: str) -> str:
-    parent, _, leaf = path.rpartition(".")
-    record = f"get_json_object(value, {literal('$.' + parent)})" if parent else "value"
-    return f"coalesce(array_contains(json_object_keys({record}), {literal(leaf)}), false)"

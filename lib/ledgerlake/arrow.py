@@ -22,19 +22,28 @@ ROWS_MAX = 20_000
 """Rows that may pass through this process's memory on their way into a table or out of one."""
 
 
-def into_spark(session: SparkSession, rows: pa.Table, schema: StructType) -> DataFrame:
-    """Return ``rows`` as a frame of ``schema``, whose columns they have in any of Arrow's types for them."""
+_RELATION_BYTES_MAX = "spark.sql.execution.arrow.localRelationThreshold"
+
+
+def into_spark(session: SparkSession, rows: pa.Table, schema: StructType, *, parts: int | None = None) -> DataFrame:
+    """Return ``rows`` as a frame of ``schema``, whose columns they have in any of Arrow's types for them.
+
+    With ``parts`` tasks work on that many pieces of them; else they are a relation that Spark
+    plans with, and projects while it plans, which is for few rows only.
+    """
     from pyspark.sql import DataFrame
     from pyspark.sql.pandas.types import to_arrow_schema
 
-    fitted = rows.cast(to_arrow_schema(schema))
+    fitted = rows.cast(to_arrow_schema(schema)).combine_chunks()
+    piece = -(-rows.num_rows // parts) if parts and rows.num_rows else None
     handle, path = tempfile.mkstemp(suffix=".arrow")
     try:
         with os.fdopen(handle, "wb") as sink, pa.ipc.new_stream(sink, fitted.schema) as stream:
-            stream.write_table(fitted)
+            stream.write_table(fitted, max_chunksize=piece)
         # What createDataFrame(pa.Table) does since Spark 4; 3.5 offers it for pandas only, which knows no decimals.
         crossing = session._jvm.org.apache.spark.sql.api.python.PythonSQLUtils  # type: ignore[union-attr]
         batches = crossing.readArrowStreamFromFile(path)
+        session.conf.set(_RELATION_BYTES_MAX, "0" if piece else "48MB")
         return DataFrame(crossing.toDataFrame(batches, schema.json(), session._jsparkSession), session)
     finally:
         Path(path).unlink()

@@ -1,0 +1,62 @@
+"""Events as JSON lines: column by column, because all lines of a topic are read alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledgerlake.config.models import Table
+from ledgerlake.feeds.decoding.changes import Changes, Texts, numbered
+from ledgerlake.feeds.decoding.frame import Decode
+from ledgerlake.feeds.decoding.records import Records, path_of, raw_of
+from ledgerlake.feeds.event_export.options import EventTable
+from ledgerlake.feeds.kafka_files import file_order
+from ledgerlake.landing.manifest import LandedObject
+
+
+@dataclass(frozen=True)
+class JsonEvents:
+    """Decodes the events of one table; an event that is not understood is a problem, not an error."""
+
+    table: Table
+
+    def __call__(self, item: LandedObject) -> Decode:
+        """Open an object: its name gives partition and offset of its first event."""
+        partition, start = file_order(item.source_name).split("|")
+        own, paths = EventTable(**self.table.feed), [path_of(c.source_name) for c in self.table.columns]
+        carries = self.table.changes == "partial"
+
+        def decode(first: int, lines: Sequence[bytes]) -> Changes:
+            records, offset = Records(lines), int(start) + first
+            ops: str | Texts = "upsert"
+            if own.op_field:
+                ops = [own.ops.get(o) if o is not None else None for o in records.texts(path_of(own.op_field))]
+            problems = _problems(records, ops) if own.op_field or records.any_unread else None
+            return Changes(
+                ordinals=range(first, first + len(lines)),
+                ops=ops,
+                positions=numbered(f"{partition}|", offset, len(lines), 20),
+                problems=problems,
+                raws=[raw_of(x) if p else None for p, x in zip(problems, lines, strict=True)] if problems else None,
+                carried=_carried(records, self.table) if carries else None,
+                values=records.columns(paths),
+            )
+
+        return decode
+
+
+def _problems(records: Records, ops: str | Texts) -> Texts:
+    known = [ops] * len(records.lines) if isinstance(ops, str) else ops
+    return [
+        "not a JSON object" if unread else "unknown operation" if op is None else None
+        for unread, op in zip(records.unread, known, strict=True)
+    ]
+
+
+def _carried(records: Records, table: Table) -> list[list[str]]:
+    """Return the columns whose field is present, null or not; only patches need to know."""
+    present = [records.present(path_of(c.source_name)) for c in table.columns]
+    return [
+        [name for name, there in zip(table.column_names, row, strict=True) if there]
+        for row in zip(*present, strict=True)
+    ]

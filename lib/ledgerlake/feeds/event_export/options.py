@@ -1,0 +1,22 @@
+"""What a source and a table of event exports may declare."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ledgerlake.feeds.base import Options
+
+
+class EventSource(Options):
+    """How events are written; ``any``: each object's first bytes tell, for services that write one table together."""
+
+    format: Literal["json", "avro", "any"] = "json"
+
+
+class EventTable(Options):
+    """Per table: the field that names the operation, and what its values mean."""
+
+    op_field: str | None = None
+    ops: dict[str, Literal["upsert", "patch", "delete", "truncate"]] = Field(default_factory=dict)
