@@ -81,6 +81,13 @@ class Records:
         self.any_unread = True in self.unread
         self.all: list[Record] = [_EMPTY if r is None else r for r in parsed] if self.any_unread else parsed  # type: ignore[assignment]
 
+    def refused(self, problem: str = "not a JSON object") -> tuple[list[str | None], list[str | None]]:
+        """Return problem and raw text of the lines that are not one JSON object, nulls for the others."""
+        return (
+            [problem if unread else None for unread in self.unread],
+            [raw_of(line) if unread else None for line, unread in zip(self.lines, self.unread, strict=True)],
+        )
+
     def texts(self, path: Path) -> list[str | None]:
         """Return the text at a path of every record."""
         return [text_at(r, line, path) for r, line in zip(self.all, self.lines, strict=True)]

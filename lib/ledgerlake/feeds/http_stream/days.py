@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError, TransientError, Where
+from ledgerlake.feeds.decoding.records import record_of
 from ledgerlake.feeds.http_stream.sse import Event, events
 from ledgerlake.landing.manifest import ManifestLog
 from ledgerlake.ports.http import Http, Request, Retries
@@ -125,22 +126,10 @@ def _refusal(event: Event, url: str) -> SourceError | TransientError:
 
 def _record(event: Event, url: str) -> str:
     text = event.data.replace("\n", " ")  # between values only: JSON strings hold no line breaks
-    parsed = _parsed(text)
+    parsed = record_of(text.encode())
     if parsed is not None and "error" in parsed and len(parsed) <= 3:
         raise TransientError("the stream holds an error instead of a record", where=Where(file=url), then="run again")
     return text
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(text, parse_constant=_no_constant)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
 
 
 def keys_of(table: Table) -> KeyOf:
@@ -150,7 +139,7 @@ def keys_of(table: Table) -> KeyOf:
     def key(text: str) -> tuple[str, ...] | None:
         values: list[str] = []
         for path in paths:
-            value: Any = _parsed(text)
+            value: Any = record_of(text.encode())
             for part in path:
                 value = value.get(part) if isinstance(value, dict) else None
             if value is None:
@@ -174,7 +163,7 @@ def as_lines(asked: Asked, records: Sequence[str], before: Sequence[str], key_of
 def _line(asked: Asked, ordinal: int, text: str, mark: str = "") -> str:
     day = f'"day": "{asked.day.isoformat()}", "day_type": "{asked.day_type}", "volume": {asked.volume}'
     head = f'{{{day}, "fetch": {asked.fetch}, "ordinal": {ordinal}{mark}'
-    if _parsed(text) is None:
+    if record_of(text.encode()) is None:
         return f'{head}, "malformed": {json.dumps(text)}}}\n'
     return f'{head}, "record": {text}}}\n'
 

@@ -15,8 +15,8 @@ from pydantic import Field
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError, TransientError
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
+from ledgerlake.feeds.decoding.frame import decoded
 from ledgerlake.feeds.files import landing_path, write_manifest
-from ledgerlake.feeds.frames import contract_values, json_records, lines_of, literal, with_exact_numbers
 from ledgerlake.feeds.http_stream.days import (
     Asked,
     Service,
@@ -27,6 +27,7 @@ from ledgerlake.feeds.http_stream.days import (
     newest_objects,
     previous_lines,
 )
+from ledgerlake.feeds.http_stream.records import StreamedRecords
 from ledgerlake.feeds.http_stream.volumes import Volumes
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog
 from ledgerlake.ports.http import Retries
@@ -35,8 +36,6 @@ from ledgerlake.ports.objects import content_hash
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-OWN_SOURCES = {"$day": "day", "$day_type": "day_type", "$volume": "volume", "$ordinal": "ordinal"}
-"""What a column's ``source`` may name beside the record's fields."""
 _BODIES: dict[str, dict[str, Any]] = {
     "max_records": {
         "max_records": "{volume}", "start_date": "{day}", "end_date": "{day}", "base_daily_volume": "{volume}",
@@ -125,25 +124,9 @@ class HttpStreamFeed(Feed):
         return newest_objects(log)
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
-        """Parse each line once; what was no JSON object is a problem."""
-        table, own = reading.table, HttpStreamTable(**reading.table.feed)
-        fields = [c for c in table.columns if c.source_name not in OWN_SOURCES]
-        paths = [*OWN_SOURCES.values(), "fetch", "gone", "malformed", *(f"record.{c.source_name}" for c in fields)]
-        paths += [f"record.{own.day_field}"] if own.day_field else []
-        parsed = json_records(
-            lines_of(spark, reading.lake_uri, [i.path for i in reading.objects]), list(dict.fromkeys(paths))
-        )
-        recorded = table.model_copy(update={"columns": tuple(fields)})
-        values = dict(zip((c.name for c in fields), contract_values(recorded, "record."), strict=True))
-        place = "j.ordinal" if own.updates else "'0'"
-        foreign = f"coalesce(substring(j.record.`{own.day_field}`, 1, 10) <> j.day, true)" if own.day_field else "false"
-        problem = f"CASE WHEN j.day IS NULL OR j.malformed IS NOT NULL THEN 'not a JSON object' WHEN {foreign} THEN {literal('a record of another day')} END"
-        return with_exact_numbers(parsed, recorded, "record.").selectExpr(
-            "_object", "_ordinal", "CASE WHEN j.gone = 'true' THEN 'delete' ELSE 'upsert' END AS _op",
-            f"concat(j.day, '|', lpad(j.fetch, 4, '0'), '|', lpad({place}, 9, '0')) AS _position",
-            f"{problem} AS _problem", f"CASE WHEN {problem} IS NOT NULL THEN value END AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried",
-            *(values.get(c.name) or f"j.{OWN_SOURCES[c.source_name]} AS `{c.name}`" for c in table.columns),
-        )  # fmt: skip
+        """Decode the landed lines."""
+        own = HttpStreamTable(**reading.table.feed)
+        return decoded(spark, reading, StreamedRecords(reading.table, own.updates, own.day_field))
 
 
 def _asked(request: Extraction, table: Table) -> list[Asked]:

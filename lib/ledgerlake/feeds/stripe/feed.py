@@ -17,8 +17,9 @@ from pydantic import Field
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError, NotFoundError
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
+from ledgerlake.feeds.decoding.frame import decoded
 from ledgerlake.feeds.files import landing_path, write_manifest
-from ledgerlake.feeds.frames import contract_values, json_records, lines_of, with_exact_numbers
+from ledgerlake.feeds.stripe.fetched import FetchedObjects
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ports.objects import content_hash
 
@@ -83,18 +84,8 @@ class StripeFeed(Feed):
         ]
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
-        """Parse each line ``{fetched_at, object}`` once."""
-        table = reading.table
-        lines = lines_of(spark, reading.lake_uri, [i.path for i in reading.objects])
-        parsed = json_records(
-            lines, ["fetched_at", "object.deleted", *(f"object.{c.source_name}" for c in table.columns)]
-        )
-        return with_exact_numbers(parsed, table, "object.").selectExpr(
-            "_object", "_ordinal", "CASE WHEN j.object.deleted = 'true' THEN 'delete' ELSE 'upsert' END AS _op",
-            "concat(j.fetched_at, '|', lpad(_ordinal, 12, '0')) AS _position",
-            "CASE WHEN j IS NULL THEN 'not a JSON object' END AS _problem",
-            "CASE WHEN j IS NULL THEN value END AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried", *contract_values(table, "object."),
-        )  # fmt: skip
+        """Decode the landed lines."""
+        return decoded(spark, reading, FetchedObjects(reading.table))
 
 
 def _cursor(request: Extraction) -> Mapping[str, Any]:
