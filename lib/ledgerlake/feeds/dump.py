@@ -7,28 +7,21 @@ date in the object's name (else the name) and the record's place decide.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ledgerlake.config.models import Column, Source, Table
 from ledgerlake.core.types import decimal_parts
-from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.csv_files import placed_rows
+from ledgerlake.feeds.decoding.changes import Changes, numbered
+from ledgerlake.feeds.decoding.frame import Decode, decoded
+from ledgerlake.feeds.decoding.lines import ArrayElements, chunks
+from ledgerlake.feeds.decoding.records import Records, path_of
 from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import (
-    contract_values,
-    json_fields,
-    json_records,
-    lines_of,
-    literal,
-    path_sql,
-    with_exact_numbers,
-    with_order,
-)
-from ledgerlake.feeds.json_lines import content, verify
+from ledgerlake.feeds.json_lines import verify
 from ledgerlake.feeds.tabular import by_layout, names_of, parquet_layout, scan_parquet
 from ledgerlake.landing.manifest import LandedObject
 
@@ -36,9 +29,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 PLACE = "concat(_order, '|', lpad(_ordinal, 12, '0'))"
-DOUBLE_DIGITS = "16 AND 17"
-"""A JSON number of an array passes through a double on its way, which shows at most 17 digits and keeps
-only 15: values of 16 or 17 digits may have been numbers and are refused there; longer ones were text."""
 
 
 class DumpSource(Options):
@@ -52,6 +42,32 @@ class DumpTable(Options):
     """Per table: the contract columns that order its records."""
 
     order_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DumpedRecords:
+    """Decodes one table's JSON records; ``orders`` is landed path → the object's place among the others."""
+
+    table: Table
+    orders: Mapping[str, str]
+
+    def __call__(self, item: LandedObject) -> Decode:
+        """Open an object; every record is read alike."""
+        paths, order = [path_of(c.source_name) for c in self.table.columns], self.orders[item.path]
+
+        def decode(first: int, texts: Sequence[bytes]) -> Changes:
+            records = Records(texts)
+            problems, raws = records.refused() if records.any_unread else (None, None)
+            return Changes(
+                ordinals=range(first, first + len(texts)),
+                ops="upsert",
+                positions=numbered(f"{order}|", first, len(texts), 12),
+                problems=problems,
+                raws=raws,
+                values=records.columns(paths),
+            )
+
+        return decode
 
 
 class DumpFeed(FileFeed):
@@ -82,7 +98,7 @@ class DumpFeed(FileFeed):
             if options.format == "parquet":
                 return parquet_layout(name, body)
             if options.format == "json_array":
-                _verify_array(name, b"".join(content(name, body)), options.records)
+                list(ArrayElements(options.records)(name, body))
             else:
                 verify(name, body)
             return ()
@@ -98,10 +114,14 @@ class DumpFeed(FileFeed):
         options = DumpSource(**reading.source_options)
         if options.format == "parquet":
             return by_layout(reading, lambda layout, items: self._parquet(spark, reading, layout, items))
-        if options.format == "json_array":
-            return self._array(spark, reading, options.records)
-        lines = lines_of(spark, reading.lake_uri, [i.path for i in reading.objects])
-        return self._changes(spark, reading, json_records(lines, [c.source_name for c in reading.table.columns]))
+        cut = ArrayElements(options.records) if options.format == "json_array" else chunks
+        orders = {i.path: self.file_order(i.source_name) for i in reading.objects}
+        changes = decoded(spark, reading, DumpedRecords(reading.table, orders), cut)
+        if not DumpTable(**reading.table.feed).order_by:
+            return changes
+        position = f"CASE WHEN _problem IS NULL THEN {_position(reading.table, lambda c: f'`{c.name}`')} END"
+        own = {"_position": f"{position} AS _position"}
+        return changes.selectExpr(*(own.get(n, f"`{n}`") for n in changes.columns))
 
     def _parquet(
         self, spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject]
@@ -109,38 +129,6 @@ class DumpFeed(FileFeed):
         names = names_of(layout)
         position = _position(reading.table, lambda c: f"`{c.source_name}`")
         return placed_rows(spark, scan_parquet(spark, reading, items), reading, names, items, self.file_order, position)
-
-    def _array(self, spark: SparkSession, reading: Reading, records: str) -> DataFrame:
-        """Read each document whole, then one row per record of its array."""
-        paths = [c.source_name for c in reading.table.columns]
-        schema = f"ARRAY<STRUCT<{json_fields(paths)}>>"
-        for part in reversed(records.split(".") if records else []):
-            schema = f"STRUCT<`{part}`: {schema}>"
-        documents = spark.read.text([f"{reading.lake_uri}/{i.path}" for i in reading.objects], wholetext=True)
-        parsed = documents.selectExpr(
-            "substring_index(_metadata.file_path, '/', -5) AS _object", f"from_json(value, {literal(schema)}) AS d"
-        )
-        rows = parsed.selectExpr(
-            "_object", f"posexplode({path_sql('d', records) if records else 'd'}) AS (_ordinal, j)"
-        )
-        return self._changes(
-            spark, reading, rows.selectExpr("_object", "CAST(_ordinal AS BIGINT) AS _ordinal", "to_json(j) AS value", "j"),
-            _inexact(reading.table),
-        )  # fmt: skip
-
-    def _changes(self, spark: SparkSession, reading: Reading, parsed: DataFrame, inexact: str = "false") -> DataFrame:
-        table = reading.table
-        orders = {i.path: self.file_order(i.source_name) for i in reading.objects}
-        position = _position(table, lambda c: path_sql("j", c.source_name))
-        exact = with_exact_numbers(with_order(spark, parsed, orders), table)
-        problem = (
-            "CASE WHEN j IS NULL THEN 'not a JSON object'"
-            f" WHEN {inexact} THEN 'a number too long to be read exactly from an array; deliver it as text or lines' END"
-        )
-        return exact.selectExpr(
-            "_object", "_ordinal", "'upsert' AS _op", f"{position} AS _position", f"{problem} AS _problem",
-            f"CASE WHEN {problem} IS NOT NULL THEN value END AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried", *contract_values(table),
-        )  # fmt: skip
 
     def file_order(self, name: str) -> str:
         """Return an object's place among the others: its date, then its name."""
@@ -169,27 +157,3 @@ def _ordered(column: Column, value: str) -> str:
         # Shifted by 10^19, so that negative numbers stand below positive ones.
         return f"lpad(CAST(try_cast({value} AS DECIMAL(20,0)) + 10000000000000000000BD AS STRING), 20, '0')"
     return f"concat(CAST({value} AS STRING), '|')"
-
-
-def _inexact(table: Table) -> str:
-    tests = [_rounded(path_sql("j", c.source_name)) for c in table.columns if decimal_parts(c.type)]
-    return f"coalesce({' OR '.join(tests)}, false)" if tests else "false"
-
-
-def _rounded(value: str) -> str:
-    return f"{value} LIKE '%E%' OR length(regexp_replace({value}, '[^0-9]', '')) BETWEEN {DOUBLE_DIGITS}"
-
-
-def _verify_array(name: str, text: bytes, records: str) -> None:
-    try:
-        document: Any = json.loads(text)
-        for part in filter(None, records.split(".")):
-            document = document[part]
-    except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(
-            f"not a JSON document with an array at {records or 'its top'!r}", where=Where(file=name)
-        ) from error
-    if not isinstance(document, list):
-        raise SourceError(f"no array at {records or 'its top'!r}", where=Where(file=name))
-    if not all(isinstance(record, dict) for record in document):
-        raise SourceError("the array holds something other than objects", where=Where(file=name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow as pa
 from ledgerlake.arrow import into_spark
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.decoding.changes import Changes, changes_schema
-from ledgerlake.feeds.decoding.lines import chunks
+from ledgerlake.feeds.decoding.lines import Cut, chunks
 from ledgerlake.landing.manifest import LandedObject
 
 if TYPE_CHECKING:
@@ -29,34 +30,46 @@ _GZIP_RATIO = 10
 _PARTS_OF_PATH = 5
 
 
-def decoded(spark: SparkSession, reading: Reading, decoder: Decoder) -> DataFrame:
-    """Return the raw changes of a batch's objects; each is read once, whole, by one decoder."""
+def decoded(spark: SparkSession, reading: Reading, decoder: Decoder, cut: Cut = chunks) -> DataFrame:
+    """Return the raw changes of a batch's objects; each is read once, cut into records' texts and decoded."""
     from pyspark.sql.pandas.types import from_arrow_schema
 
     schema = changes_schema(reading.table)
+    work = _Work({o.path: o for o in reading.objects}, cut, decoder, schema)
     if sum(map(_text_bytes, reading.objects)) <= HERE_BYTES:
-        batches = [b for o in reading.objects for b in _batches(o, reading.lake.read(o.path), decoder, schema)]
+        batches = [b for o in reading.objects for b in work.on_object(o, reading.lake.read(o.path))]
         rows = pa.Table.from_batches(batches, schema)
         return into_spark(spark, rows, from_arrow_schema(schema), parts=spark.sparkContext.defaultParallelism)
     uris = [f"{reading.lake.uri}/{o.path}" for o in reading.objects]
     bodies = spark.read.format("binaryFile").load(uris).select("path", "content")
-    work = _worker({o.path: o for o in reading.objects}, decoder, schema)
-    return bodies.mapInArrow(work, from_arrow_schema(schema))
+    return bodies.mapInArrow(work.on_bodies, from_arrow_schema(schema))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """All that a worker needs to know of a batch."""
+
+    objects: Mapping[str, LandedObject]
+    cut: Cut
+    decoder: Decoder
+    schema: pa.Schema
+
+    def on_object(self, item: LandedObject, body: bytes | memoryview) -> Iterator[pa.RecordBatch]:
+        decode, first = self.decoder(item), 0
+        for texts in self.cut(item.path, body):
+            with _no_collection():
+                batch = decode(first, texts).batch(item.path, self.schema)
+            yield batch
+            first += len(texts)
+
+    def on_bodies(self, bodies: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+        for uri, body in (pair for b in bodies for pair in zip(*b.columns, strict=True)):
+            path = "/".join(uri.as_py().split("/")[-_PARTS_OF_PATH:])
+            yield from self.on_object(self.objects[path], memoryview(body.as_buffer()))
 
 
 def _text_bytes(item: LandedObject) -> int:
     return item.size_bytes * (_GZIP_RATIO if item.path.endswith(".gz") else 1)
-
-
-def _batches(
-    item: LandedObject, body: bytes | memoryview, decoder: Decoder, schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    decode, first = decoder(item), 0
-    for lines in chunks(item.path, body):
-        with _no_collection():
-            batch = decode(first, lines).batch(item.path, schema)
-        yield batch
-        first += len(lines)
 
 
 @contextmanager
@@ -69,14 +82,3 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _worker(
-    objects: Mapping[str, LandedObject], decoder: Decoder, schema: pa.Schema
-) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
-    def work(bodies: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
-        for uri, body in (pair for b in bodies for pair in zip(*b.columns, strict=True)):
-            path = "/".join(uri.as_py().split("/")[-_PARTS_OF_PATH:])
-            yield from _batches(objects[path], memoryview(body.as_buffer()), decoder, schema)
-
-    return work

@@ -1,12 +1,21 @@
-"""An object of JSON lines, a chunk of lines at a time, so that memory does not grow with the object."""
+"""An object's records as texts: lines a chunk at a time, so that memory does not grow with the object, or an array's elements."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
+import msgspec
+
+from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.json_lines import content
 
+Cut = Callable[[str, "bytes | memoryview"], Iterator[list[bytes]]]
+"""(name, body) → the texts of the records in an object, some at a time; must be picklable."""
+
 _MARK = b"\xef\xbb\xbf"
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def chunks(name: str, body: bytes | memoryview) -> Iterator[list[bytes]]:
@@ -31,3 +40,29 @@ def chunks(name: str, body: bytes | memoryview) -> Iterator[list[bytes]]:
 def _split(text: bytes) -> list[bytes]:
     lines = text.split(b"\n")
     return [line.removesuffix(b"\r") for line in lines] if b"\r" in text else lines
+
+
+@dataclass(frozen=True)
+class ArrayElements:
+    """Cuts a JSON document at an array's elements; ``records`` is its dotted path, empty for the document itself."""
+
+    records: str = ""
+
+    def __call__(self, name: str, body: bytes | memoryview) -> Iterator[list[bytes]]:
+        """Yield all elements' texts at once.
+
+        Raises :class:`SourceError` for what is no such document, and where an element is no object.
+        """
+        text: bytes | msgspec.Raw = b"".join(content(name, body)).removeprefix(_MARK)
+        try:
+            for part in filter(None, self.records.split(".")):
+                text = _fields(text)[part]
+            found = [bytes(element) for element in _elements(text)]
+        except msgspec.ValidationError as error:
+            raise SourceError(f"no array at {self.records or 'its top'!r}", where=Where(file=name)) from error
+        except (msgspec.MsgspecError, ValueError, KeyError, RecursionError) as error:
+            what = f"not a JSON document with an array at {self.records or 'its top'!r}"
+            raise SourceError(what, where=Where(file=name)) from error
+        if not all(element.startswith(b"{") for element in found):
+            raise SourceError("the array holds something other than objects", where=Where(file=name))
+        yield found
