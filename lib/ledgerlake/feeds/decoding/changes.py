@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledgerlake.config.models import Table
+from ledgerlake.feeds.decoding.records import json_text
 
 Texts: TypeAlias = "Sequence[str | None] | pa.Array"
 """One text or null for each change."""
@@ -29,13 +30,14 @@ def changes_schema(table: Table) -> pa.Schema:
 class Changes:
     """Raw changes as columns; ``values`` are the contract's, in its order.
 
-    One text for ``ops`` holds for all; None for the others means null for all.
+    One text for ``ops`` holds for all; None for the others means null for all. Values may be
+    whole numbers and booleans too.
     """
 
     ordinals: Sequence[int]
     ops: str | Texts
     positions: Texts | None
-    values: Sequence[Texts | None]
+    values: Sequence[Texts | Sequence[Any] | None]
     problems: Texts | None = None
     raws: Texts | None = None
     carried: Sequence[Sequence[str] | None] | None = None
@@ -61,7 +63,12 @@ class Changes:
 def _array(column: Any, count: int, kind: pa.DataType) -> pa.Array:
     if column is None:
         return pa.nulls(count, kind)
-    return column if isinstance(column, pa.Array) else pa.array(column, kind)
+    if isinstance(column, pa.Array):
+        return column
+    try:
+        return pa.array(column, kind)
+    except pa.ArrowTypeError:  # not only text
+        return pa.array([json_text(value) for value in column], kind)
 
 
 def numbered(before: str, first: int, count: int, digits: int) -> pa.Array:

@@ -56,14 +56,19 @@ def text_at(record: Record, line: bytes, path: Path) -> str | None:
     return value if value is None or type(value) is str else text_of(value, line, path)
 
 
-def text_of(value: Any, line: bytes, path: Path) -> str | None:
-    """Return the text of a value that stands in ``line`` at ``path``."""
+def json_text(value: Any) -> str | None:
+    """Return the text of a value by itself; numbers with a fraction inside an object or array become strings."""
     if value is None or type(value) is str:
         return value
     if type(value) is bool:
         return "true" if value else "false"
-    if type(value) is int:
-        return str(value)
+    return str(value) if type(value) is int else msgspec.json.encode(value).decode()
+
+
+def text_of(value: Any, line: bytes, path: Path) -> str | None:
+    """Return the text of a value that stands in ``line`` at ``path``."""
+    if type(value) not in (dict, list):
+        return json_text(value)
     for name in path:  # numbers inside have become text: only the line itself tells them apart
         part = _parts(line)[name]
         line = bytes(part)

@@ -14,21 +14,18 @@ from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
+from ledgerlake.feeds.decoding.frame import decoded
 from ledgerlake.feeds.files import write_manifest
-from ledgerlake.feeds.frames import lines_of, literal
 from ledgerlake.feeds.postgres.pgoutput import decode
-from ledgerlake.feeds.postgres.row_changes import position_sql, raw_changes
 from ledgerlake.feeds.postgres.slot_checks import verified_slot, verify_no_gap, verify_publication, verify_table
 from ledgerlake.feeds.postgres.slot_landing import SlotReader, TableLanding
+from ledgerlake.feeds.postgres.slot_lines import SlotLines
 from ledgerlake.feeds.postgres.slot_session import SlotSession, format_lsn, parse_lsn, session
 from ledgerlake.feeds.postgres.slot_snapshot import land_snapshot
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-_VALUES = "MAP<STRING, STRING>"
-_LINE = f"commit_lsn STRING, place BIGINT, action STRING, new {_VALUES}, old {_VALUES}, unchanged ARRAY<STRING>"
 
 
 class SlotSource(Options):
@@ -89,15 +86,8 @@ class PostgresSlotFeed(Feed):
         return dict(entry.rsplit(":", 1) for entry in item.layout) or None
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
-        """Parse each landed line once."""
-        lines = lines_of(spark, reading.lake_uri, [i.path for i in reading.objects])
-        parsed = lines.selectExpr("*", f"from_json(value, {literal(_LINE)}) AS j")
-        rows = parsed.selectExpr(
-            "_object", "_ordinal", f"{position_sql('j.commit_lsn', 'j.place')} AS _position", "value AS _raw",
-            "CASE WHEN j.action IS NULL THEN 'not a line of this feed' END AS _unreadable",
-            "j.action AS action", "j.new AS new", "j.old AS old", "j.unchanged AS unchanged",
-        )  # fmt: skip
-        return raw_changes(rows, reading.table)
+        """Decode the landed lines."""
+        return decoded(spark, reading, SlotLines(reading.table))
 
     def confirm(self, request: Extraction, loaded: Callable[[Manifest], bool]) -> None:
         """Advance the slot to the LSN up to which every table's changes are in bronze."""
