@@ -7,7 +7,6 @@ that is the whole table is a matter of the table's ``snapshot`` option, not of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import with_order
 from ledgerlake.feeds.tabular import by_layout, csv_columns, names_of, scan_csv
 from ledgerlake.landing.manifest import LandedObject
 
@@ -74,9 +72,10 @@ class CsvFeed(FileFeed):
         def read_group(layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
             names = names_of(layout)
             rows = scan_csv(
-                spark, reading, names, items, header=options.header, delimiter=options.delimiter, null=options.null
-            )
-            return placed_rows(spark, rows, reading, names, items, self.file_order)
+                spark, reading, names, items, self.file_order,
+                header=options.header, delimiter=options.delimiter, null=options.null,
+            )  # fmt: skip
+            return upserts(rows, reading, names)
 
         return by_layout(reading, read_group)
 
@@ -86,18 +85,12 @@ class CsvFeed(FileFeed):
         return f"{day.isoformat() if day else ''}|{PurePosixPath(name).name}"
 
 
-def placed_rows(
-    spark: SparkSession,
-    rows: DataFrame,
-    reading: Reading,
-    names: list[str],
-    items: list[LandedObject],
-    order: Callable[[str], str],
-    position: str = "concat(_order, '|', lpad(_ordinal, 12, '0'))",
+def upserts(
+    rows: DataFrame, reading: Reading, names: list[str], position: str = "concat(_order, '|', lpad(_ordinal, 12, '0'))"
 ) -> DataFrame:
     """Return scanned rows as upserts; ``position`` may use ``_order`` (of the file), ``_ordinal`` and any column."""
     present = set(names)
-    return with_order(spark, rows, {i.path: order(i.source_name) for i in items}).selectExpr(
+    return rows.selectExpr(
         "_object", "_ordinal", "'upsert' AS _op", f"{position} AS _position",
         "CASE WHEN _broken IS NOT NULL THEN 'wrong number of columns, or not CSV' END AS _problem",
         "_broken AS _raw",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from ledgerlake.config.models import Column, Source, Table
 from ledgerlake.core.types import decimal_parts
 from ledgerlake.feeds.base import Options, Reading
-from ledgerlake.feeds.csv_files import placed_rows
+from ledgerlake.feeds.csv_files import upserts
 from ledgerlake.feeds.decoding.changes import Changes, numbered
 from ledgerlake.feeds.decoding.frame import Decode, decoded
 from ledgerlake.feeds.decoding.lines import ArrayElements, chunks
@@ -128,7 +128,8 @@ class DumpFeed(FileFeed):
     ) -> DataFrame:
         names = names_of(layout)
         position = _position(reading.table, lambda c: f"`{c.source_name}`")
-        return placed_rows(spark, scan_parquet(spark, reading, items), reading, names, items, self.file_order, position)
+        rows = scan_parquet(spark, reading, layout, items, self.file_order)
+        return upserts(rows, reading, names, position)
 
     def file_order(self, name: str) -> str:
         """Return an object's place among the others: its date, then its name."""

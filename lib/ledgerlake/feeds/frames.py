@@ -16,6 +16,9 @@ ONE_FILE_PER_TASK = "monotonically_increasing_id() & 8589934591 AS _ordinal"
 """The record's place in its file. True only where each task reads exactly one whole file, which
 :func:`reading_session` arranges: the low 33 bits of the id then count the file's records."""
 
+OBJECT = "substring_index(_metadata.file_path, '/', -5)"
+"""A landed object's path in the lake, from the URI that Spark reads."""
+
 _TEXT: Mapping[str, str] = {}
 """No typed fields: every leaf is a string."""
 
@@ -54,6 +57,26 @@ def with_fact(spark: SparkSession, frame: DataFrame, facts: Mapping[str, str], n
     rows = ", ".join(f"({literal(path)}, {fact})" for path, fact in sorted(facts.items()))
     known = spark.sql(f"SELECT * FROM VALUES {rows} AS t(_object, {name})")
     return frame.join(known.hint("broadcast"), "_object", "left")
+
+
+def placed(
+    spark: SparkSession, records: DataFrame, orders: Mapping[str, str], ordinal: str = ONE_FILE_PER_TASK
+) -> DataFrame:
+    """Return scanned records with ``_object``, ``_ordinal`` and ``_order`` (see :func:`with_order`).
+
+    The names of a few objects are compared as they are: cutting one out of each record's URI
+    takes longer than reading a row of Parquet.
+    """
+    if len(orders) > _FEW_OBJECTS:
+        return with_order(spark, records.selectExpr("*", f"{OBJECT} AS _object", ordinal), orders)
+    facts = {"_object": {path: path for path in orders}, "_order": orders}
+    items = [f"{_by_uri(values)} AS {name}" for name, values in facts.items()]
+    return records.selectExpr("*", *items, ordinal)
+
+
+def _by_uri(values: Mapping[str, str]) -> str:
+    cases = (f"WHEN endswith(_metadata.file_path, {literal(p)}) THEN {literal(v)}" for p, v in sorted(values.items()))
+    return f"CASE {' '.join(cases)} END"
 
 
 def with_order(spark: SparkSession, frame: DataFrame, orders: Mapping[str, str]) -> DataFrame:

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Reading
-from ledgerlake.feeds.frames import ONE_FILE_PER_TASK, union_all
+from ledgerlake.feeds.frames import placed, union_all
 from ledgerlake.landing.manifest import LandedObject
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _PROBED_BYTES = 1 << 16
-_PLACE = "substring_index(_metadata.file_path, '/', -5) AS _object"
+_PLAIN_TYPE = re.compile(r"string|bigint|int|smallint|boolean|date|double|float|decimal\(\d+,\d+\)|timestamp")
+OrderOf = Callable[[str], str]
+"""An object's name at the source → the text by which it stands among the others."""
 
 
 def csv_columns(
@@ -83,24 +86,33 @@ def arrow_type_name(name: str) -> str:
 
 
 def scan_csv(
-    spark: SparkSession, reading: Reading, names: Sequence[str], items: Sequence[LandedObject], *,
+    spark: SparkSession, reading: Reading, names: Sequence[str], items: Sequence[LandedObject], order: OrderOf, *,
     header: bool, delimiter: str = ",", null: str = "",
 ) -> DataFrame:  # fmt: skip
-    """Read CSV files of one layout as text columns, with ``_broken`` (a row of another width), place and ordinal."""
+    """Read CSV files of one layout as text columns, with ``_broken`` (a row of another width) and what ``placed`` adds."""
     schema = ", ".join(f"`{n}` STRING" for n in names) + ", _broken STRING"
     frame = spark.read.csv(
         [f"{reading.lake_uri}/{i.path}" for i in items], schema=schema, header=header, mode="PERMISSIVE",
         enforceSchema=True, columnNameOfCorruptRecord="_broken", multiLine=True, escape='"', sep=delimiter,
         emptyValue="", nullValue=null,
     )  # fmt: skip
-    return frame.selectExpr("*", _PLACE, ONE_FILE_PER_TASK)
+    return placed(spark, frame, {i.path: order(i.source_name) for i in items})
 
 
-def scan_parquet(spark: SparkSession, reading: Reading, items: Sequence[LandedObject]) -> DataFrame:
-    """Read Parquet files of one layout, with the same columns of their own as CSV files."""
-    return spark.read.parquet(*(f"{reading.lake_uri}/{i.path}" for i in items)).selectExpr(
-        "*", _PLACE, "_metadata.row_index AS _ordinal", "CAST(NULL AS STRING) AS _broken"
-    )
+def scan_parquet(
+    spark: SparkSession, reading: Reading, layout: Sequence[str], items: Sequence[LandedObject], order: OrderOf
+) -> DataFrame:
+    """Read Parquet files of one layout, with the same columns of their own as CSV files.
+
+    A layout of plain types is the schema, so that Spark need not open every footer first.
+    """
+    reader = spark.read
+    if all(_PLAIN_TYPE.fullmatch(entry.split(":", 1)[1]) for entry in layout):
+        reader = reader.schema(", ".join("`{}` {}".format(*entry.split(":", 1)) for entry in layout))
+    rows = reader.parquet(*(f"{reading.lake_uri}/{i.path}" for i in items))
+    orders = {i.path: order(i.source_name) for i in items}
+    found = placed(spark, rows, orders, "_metadata.row_index AS _ordinal")
+    return found.selectExpr("*", "CAST(NULL AS STRING) AS _broken")
 
 
 def by_layout(reading: Reading, read_group: Callable[[tuple[str, ...], list[LandedObject]], DataFrame]) -> DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Table
@@ -9,7 +10,7 @@ from ledgerlake.core.types import spark_type
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.dms.layout import BEFORE, ROW_SCHEMA, ROW_TABLE, file_order, row_names
 from ledgerlake.feeds.dms.options import DmsSource
-from ledgerlake.feeds.frames import literal, with_order
+from ledgerlake.feeds.frames import literal
 from ledgerlake.feeds.tabular import names_of, scan_csv, scan_parquet
 from ledgerlake.landing.manifest import LandedObject
 
@@ -22,13 +23,13 @@ def read_group(spark: SparkSession, reading: Reading, layout: tuple[str, ...], i
     options, names = DmsSource(**reading.source_options), names_of(layout)
     in_transactions = ROW_TABLE in names
     if options.format == "parquet" and not in_transactions:
-        rows = scan_parquet(spark, reading, items)
+        rows = scan_parquet(spark, reading, layout, items, file_order)
     else:
-        rows = scan_csv(spark, reading, names, items, header=options.header and not in_transactions, null=options.null)
+        header = options.header and not in_transactions
+        rows = scan_csv(spark, reading, names, items, file_order, header=header, null=options.null)
     if in_transactions:
         rows = rows.where(_own_row(reading.table))
-    ordered = with_order(spark, rows, {i.path: file_order(i.source_name) for i in items})
-    return _changes(ordered, reading.table, options, names)
+    return _changes(rows, reading.table, options, names)
 
 
 def _own_row(table: Table) -> str:
@@ -45,12 +46,12 @@ def _position(options: DmsSource) -> str:
     place of rows that were read before ``timestamp_column`` was declared.
     """
     place = "lpad(_ordinal, 12, '0')"
+    if not options.sequence_column and not options.timestamp_column:
+        return f"concat(_order, '|', {place})"
     if options.sequence_column:
         cdc = f"concat('1|', lpad(trim(`{options.sequence_column}`), 35, '0'))"
-    elif options.timestamp_column:
-        cdc = f"concat('1|', {_committed(options.timestamp_column)}, substring(_order, 2), '|', {place})"
     else:
-        cdc = f"concat(_order, '|', {place})"
+        cdc = f"concat('1|', {_committed(str(options.timestamp_column))}, substring(_order, 2), '|', {place})"
     return f"CASE WHEN _order LIKE '0|%' THEN concat(_order, '|', {place}) ELSE {cdc} END"
 
 
@@ -75,8 +76,7 @@ def _changes(rows: DataFrame, table: Table, options: DmsSource, names: list[str]
     present = set(names)
     op = f"`{options.op_column}`" if options.op_column in present else "'I'"
     values = [_value(table, c.name, present) for c in table.columns]
-    record = f"to_json(struct({', '.join(f'`{n}`' for n in names)}))"
-    raw = f"CASE WHEN _problem IS NOT NULL THEN coalesce(_broken, {record}) END AS _raw"
+    raw = f"CASE WHEN _problem IS NOT NULL THEN coalesce(_broken, {_record(names)}) END AS _raw"
     frame = rows.selectExpr(
         "*", f"{_problems(options, op, names)} AS _problem", f"{_position(options)} AS _position", f"{op} AS _dms_op",
         f"{_ops(op, _key_moved(table, present))} AS _op",
@@ -84,6 +84,18 @@ def _changes(rows: DataFrame, table: Table, options: DmsSource, names: list[str]
     return frame.selectExpr(
         "_object", "_ordinal", "_op", "_position", "_problem", raw, "CAST(NULL AS ARRAY<STRING>) AS _carried", *values
     )
+
+
+def _record(names: list[str]) -> str:
+    """Return a row as a JSON object of texts; what Spark has for it would keep all columns out of the generated code."""
+    texts = (f"concat({literal(json.dumps(n) + ': ')}, {_quoted(f'CAST(`{n}` AS STRING)')})" for n in names)
+    return f"concat('{{', concat_ws(', ', {', '.join(texts)}), '}}')"
+
+
+def _quoted(text: str) -> str:
+    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r")):
+        text = f"replace({text}, {literal(plain)}, {literal(escaped)})"
+    return f"concat('\"', {text}, '\"')"
 
 
 def _ops(op: str, key_moved: str | None) -> str:
