@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from ledgerlake.errors import SourceError, Where
 
+OBJECT_BYTES_MAX = 1 << 30
+"""What an object may hold as it is delivered: one task reads it whole."""
 _PIECE, _TEXT_PIECE = 1 << 18, 1 << 21
 """Bytes that are taken at a time, compressed and plain."""
 
@@ -14,11 +16,13 @@ _PIECE, _TEXT_PIECE = 1 << 18, 1 << 21
 def content(name: str, body: bytes | memoryview) -> Iterator[bytes]:
     """Yield the text of an object of JSON lines, decompressed piece by piece.
 
-    Raises :class:`SourceError` for an empty object, a broken or cut gzip stream, gzip under
-    another name, Avro and Confluent wire format.
+    Raises :class:`SourceError` for an empty or too large object, a broken or cut gzip stream, gzip
+    under another name, Avro and Confluent wire format.
     """
     if not body:
         raise SourceError("the file is empty", where=Where(file=name))
+    if len(body) > OBJECT_BYTES_MAX:
+        raise SourceError("larger than 1 GiB: split it, gzip it, or deliver more often", where=Where(file=name))
     if body[:4] == b"Obj\x01":
         raise SourceError("an Avro container where JSON lines are declared", where=Where(file=name))
     if body[:1] == b"\x00":

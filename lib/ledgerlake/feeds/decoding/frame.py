@@ -30,13 +30,18 @@ _GZIP_RATIO = 10
 _PARTS_OF_PATH = 5
 
 
-def decoded(spark: SparkSession, reading: Reading, decoder: Decoder, cut: Cut = chunks) -> DataFrame:
-    """Return the raw changes of a batch's objects; each is read once, cut into records' texts and decoded."""
+def decoded(
+    spark: SparkSession, reading: Reading, decoder: Decoder, cut: Cut = chunks, *, here_bytes: int = HERE_BYTES
+) -> DataFrame:
+    """Return the raw changes of a batch's objects; each is read once, cut into records' texts and decoded.
+
+    Batches of up to ``here_bytes`` of text (estimated) are decoded in this process.
+    """
     from pyspark.sql.pandas.types import from_arrow_schema
 
     schema = changes_schema(reading.table)
     work = _Work({o.path: o for o in reading.objects}, cut, decoder, schema)
-    if sum(map(_text_bytes, reading.objects)) <= HERE_BYTES:
+    if sum(map(_text_bytes, reading.objects)) <= here_bytes:
         batches = [b for o in reading.objects for b in work.on_object(o, reading.lake.read(o.path))]
         rows = pa.Table.from_batches(batches, schema)
         return into_spark(spark, rows, from_arrow_schema(schema), parts=spark.sparkContext.defaultParallelism)

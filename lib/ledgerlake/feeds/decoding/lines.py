@@ -24,15 +24,17 @@ def chunks(name: str, body: bytes | memoryview) -> Iterator[list[bytes]]:
     A byte order mark before the first line is dropped. Raises :class:`SourceError` as
     :func:`ledgerlake.feeds.json_lines.content` does.
     """
-    rest, marked = b"", True
+    begun: list[bytes] = []
+    marked = True  # what a line that has not ended yet began with, piece by piece
     for piece in content(name, body):
-        text = rest + piece
-        if marked and len(text) >= len(_MARK):
-            text, marked = text.removeprefix(_MARK), False
-        cut = text.rfind(b"\n")
+        if marked:
+            piece, marked = piece.removeprefix(_MARK), False
+        cut = piece.rfind(b"\n")
         if cut >= 0:
-            yield _split(text[:cut])
-        rest = text[cut + 1 :]
+            yield _split(b"".join([*begun, piece[:cut]]))
+            begun = []
+        begun.append(piece[cut + 1 :])
+    rest = b"".join(begun)
     if rest:
         yield _split(rest)
 
