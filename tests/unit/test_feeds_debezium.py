@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import SourceError
+from ledgerlake.feeds.debezium.decimals import unscaled_decimal, written_decimal
 from ledgerlake.feeds.debezium.feed import DebeziumFeed
 from ledgerlake.feeds.debezium.layout import layout_of
-from ledgerlake.feeds.debezium.values import placeholders
+from ledgerlake.feeds.debezium.messages import Messages
+from ledgerlake.feeds.debezium.options import DebeziumSource
+from ledgerlake.feeds.debezium.ordinary import ordinary_reader
+from ledgerlake.feeds.debezium.toast import Markers, placeholders
+from ledgerlake.feeds.debezium.values import Unreadable
 from ledgerlake.testing.debezium import envelope
 
 TABLE = {
@@ -118,3 +123,62 @@ def test_the_marker_of_unchanged_values_is_known_in_every_encoding() -> None:
         "50c1f58b-e7f5-347e-8f53-d64c094783c2",
         '["50c1f58b-e7f5-347e-8f53-d64c094783c2"]',
     }
+
+
+ORDINARY = [
+    CREATED,
+    envelope("r", None, {"id": "a", "paid": "AA=="}, None, 110, "first"),
+    envelope("u", {"id": "a"}, {"id": "a", "at": 5}, 100, 110),
+    envelope("u", {"id": None}, {"id": "é", "other": {"deep": [1.50]}}, 100, 110),
+]
+ODD = [
+    envelope("u", {"id": 1}, {"id": "1"}, 100, 110),
+    *([{**CREATED, "op": op} for op in ("d", "t", "m", "x", None, 5)]),
+    *([{**CREATED, "after": after} for after in (None, 5, [1])]),
+    *([{**CREATED, "source": {"sequence": '["1","2"]', "lsn": lsn}} for lsn in (1.5, True, [])]),
+    *([{**CREATED, "source": source} for source in (None, 5, {"sequence": ["1", "2"]})]),
+    envelope("u", {"id": "a"}, {"id": "b"}, 100, 110),
+    {**CREATED, "schema": SCHEMA},
+    {"payload": CREATED, "schema": SCHEMA},
+    WRAPPED,
+    {},
+    None,
+]
+
+
+@pytest.mark.parametrize("message", ORDINARY + ODD)
+def test_the_short_way_to_a_message_and_the_whole_one_agree(message: object) -> None:
+    read = Messages(table(), DebeziumSource(database="postgresql"), Markers("gone"), 1)
+    line = json.dumps(message, ensure_ascii=False).encode()
+    assert read(7, line) == read.whole(7, line)
+
+
+@pytest.mark.parametrize("message", ORDINARY)
+def test_rows_with_their_order_take_the_short_way(message: object) -> None:
+    read = ordinary_reader(table(), DebeziumSource(database="postgresql"))
+    assert read(json.dumps(message, ensure_ascii=False).encode()) is not None
+
+
+def test_a_line_that_is_not_utf8_has_no_record_even_where_no_column_is_concerned() -> None:
+    read = Messages(table(), DebeziumSource(database="postgresql"), Markers("gone"), 1)
+    line = json.dumps({**CREATED, "note": "?"}).encode().replace(b"?", b"\xff")
+    message = read(7, line)
+    assert message and message[4] == "not a JSON object"
+
+
+@pytest.mark.parametrize("value", ["1e10", True, -125, 12.5, [1], {"value": "AA=="}, "AA=", "", "AA==AA=="])
+def test_what_only_looks_like_base64_is_no_decimal(value: Any) -> None:
+    read = unscaled_decimal("paid", 2)
+    line = b'{"paid":1e10}' if value == "1e10" else json.dumps({"paid": value}).encode()
+    with pytest.raises(Unreadable, match="paid: not an exact decimal"):
+        read(str(value) if type(value) is float else value, line)
+    assert read("1e10", b'{"paid":"1e10"}') == "-27572.60"
+
+
+def test_a_number_is_a_decimal_where_no_double_can_have_rounded_it() -> None:
+    read = written_decimal("paid", ("paid",))
+    assert [read(v, b"{}") for v in (5, "12345678.25", "0.0001", None)] == ["5", "12345678.25", "0.0001", None]
+    for number in ("1e2", "1.0E-4", "1234567890123.45"):
+        assert read(number, f'{{"paid":"{number}"}}'.encode()) == number
+        with pytest.raises(Unreadable, match="a JSON number where a string is declared"):
+            read(number, f'{{"paid":{number}}}'.encode())

@@ -1,6 +1,6 @@
 """Debezium change events of PostgreSQL and MySQL, dumped from Kafka as JSON lines.
 
-Order comes from the record (see ``debezium_order``), so redelivery under another offset is a
+Order comes from the record (see ``order``), so redelivery under another offset is a
 duplicate. Source: Debezium's documentation of its PostgreSQL and MySQL connectors and of the
 event flattening transformation; what was taken from it stands in docs/feeds/debezium.md.
 """
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from ledgerlake.config.models import Source, Table
 from ledgerlake.feeds import kafka_files
 from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.debezium.decoder import DebeziumLines
 from ledgerlake.feeds.debezium.layout import verify_layout
 from ledgerlake.feeds.debezium.options import DebeziumSource, DebeziumTable, check_options
-from ledgerlake.feeds.debezium.read import read_changes
+from ledgerlake.feeds.decoding.frame import decoded
 from ledgerlake.feeds.files import FileFeed, Probe
 
 if TYPE_CHECKING:
@@ -49,5 +50,7 @@ class DebeziumFeed(FileFeed):
         return probe
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
-        """Parse each line once and give its change."""
-        return read_changes(spark, reading)
+        """Decode each line once; what is not understood is a problem, not an error."""
+        partitions = {kafka_files.file_partition(i.source_name) for i in reading.objects}
+        source = DebeziumSource(**reading.source_options)
+        return decoded(spark, reading, DebeziumLines(reading.table, source, len(partitions)))

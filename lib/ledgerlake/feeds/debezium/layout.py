@@ -11,9 +11,10 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from ledgerlake.config.models import Table
+from ledgerlake.config.models import Column, Table
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.debezium.options import ORDER_FIELDS, DebeziumSource
+from ledgerlake.feeds.decoding.records import Path, Record, path_of
 
 Layout = tuple[str, bool, str]
 _PROBED_BYTES = 1 << 22
@@ -21,30 +22,35 @@ _PROBED_BYTES = 1 << 22
 
 
 class Paths:
-    """The dotted paths of a declared layout, from the top of a line."""
+    """Where a declared layout has things: ``document``, ``root`` and ``key`` from the top of a line, all else below ``root``."""
 
     def __init__(self, source: DebeziumSource) -> None:
         wrapped, flat = source.message == "key_value", source.form == "flattened"
-        payload = "payload." if source.schemas else ""
-        self.document = "value." if wrapped else ""
+        payload: Path = ("payload",) if source.schemas else ()
+        self.document: Path = ("value",) if wrapped else ()
         self.root = self.document + payload
-        self.key = "key." + payload if wrapped else None
-        self.after = self.root if flat else self.root + "after."
-        self.before = self.root if flat else self.root + "before."
-        self.op = self.root + ("__op" if flat else "op")
-        self.deleted = self.root + "__deleted" if flat else None
-        names = source.order_fields if flat else ORDER_FIELDS[source.database]
-        self.order = tuple(self.root + n for n in names)
-        self.server = None if flat or source.server_id is None else self.root + "source.server_id"
-        self.schema_type = self.document + "schema.type"
+        self.key: Path | None = ("key", *payload) if wrapped else None
+        self.after: Path = () if flat else ("after",)
+        self.before: Path = () if flat else ("before",)
+        self.op = "__op" if flat else "op"
+        self.deleted = "__deleted" if flat else None
+        self.order = tuple(map(path_of, source.order_fields if flat else ORDER_FIELDS[source.database]))
+        self.server: Path | None = None if flat or source.server_id is None else ("source", "server_id")
 
-    def all(self, table: Table) -> list[str]:
-        """Return every path that reading a table needs, each once."""
-        keys = [table.column(k).source_name for k in table.key]
-        found = [self.after + c.source_name for c in table.columns] + [self.before + k for k in keys]
-        found += [self.key + k for k in keys] if self.key else []
-        found += [self.op, *self.order, *filter(None, (self.deleted, self.server))]
-        return list(dict.fromkeys(found))
+    def full(self, column: Column) -> Path:
+        """Return where a row has a column, from the top of a line."""
+        return self.root + self.after + path_of(column.source_name)
+
+
+def columns_of(table: Table) -> list[Path]:
+    """Return where each column of the contract stands in a row."""
+    return [path_of(c.source_name) for c in table.columns]
+
+
+def foreign_schema(table: Table, source: DebeziumSource) -> Path | None:
+    """Return what, below the document, is present only in lines that are not laid out as declared: a schema's type."""
+    own = source.form == "flattened" and any(path[0] == "schema" for path in columns_of(table))
+    return None if source.schemas or own else ("schema", "type")
 
 
 def layout_of(line: Mapping[str, Any]) -> Layout | None:
@@ -90,3 +96,22 @@ def _first_layout(name: str, body: bytes) -> Layout | None:
         if found:
             return found
     return None
+
+
+def is_tombstone(record: Record | None, line: bytes, source: DebeziumSource) -> bool:
+    """Say whether a line's value is null: that tells Kafka to forget a key, not us.
+
+    The line has nothing at its root. One that is merely laid out otherwise is no tombstone.
+    """
+    if record is None:
+        return line.strip(b" ") in (b"", b"null")
+    document: Any = record
+    if source.message == "key_value":
+        if _ends_at(record, "value", {"value", "key", "headers"}):
+            return True
+        document = record.get("value")
+    return source.schemas and _ends_at(document, "payload", {"payload", "schema"})
+
+
+def _ends_at(document: Any, name: str, allowed: set[str]) -> bool:
+    return type(document) is dict and name in document and document[name] is None and document.keys() <= allowed

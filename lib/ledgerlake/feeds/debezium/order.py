@@ -16,54 +16,52 @@ its rows stand at that position, just below the event that starts there. Never b
 
 from __future__ import annotations
 
-from ledgerlake.feeds.debezium.options import DebeziumSource
-from ledgerlake.feeds.frames import literal
+from collections.abc import Sequence
 
-_NONE = "'" + "0" * 20 + "'"
+Order = Sequence[str | None]
+"""The texts of the fields that :data:`~ledgerlake.feeds.debezium.options.ORDER_FIELDS` names."""
 
-
-def position_sql(source: DebeziumSource, order: list[str], op: str) -> str:
-    """Return the position; null where the order is missing. ``order`` are the SQL of the order fields."""
-    return _postgresql(order, op) if source.database == "postgresql" else _mysql(order, op)
-
-
-def order_problems(source: DebeziumSource, position: str, order: list[str], op: str, server: str | None) -> list[str]:
-    """Return the ``WHEN … THEN …`` that say why a position cannot be trusted."""
-    found = []
-    if source.database == "mysql":
-        base = f"substring_index({order[0]}, '.', size(split({order[0]}, '[.]')) - 1)"
-        other = literal(f"the binary log is not {source.binlog}: after a change of server the order is unknown")
-        found.append(f"WHEN {order[0]} <> '' AND {base} <> {literal(source.binlog or '')} THEN {other}")
-    if server:
-        found.append(
-            f"WHEN {op} <> 'r' AND NOT ({server} <=> '{source.server_id}')"
-            " THEN 'another server_id: after a change of server the order is unknown'"
-        )
-    names = "sequence and lsn" if source.database == "postgresql" else "file, pos and row"
-    return [*found, f"WHEN {position} IS NULL THEN {literal(f'no order: {names} are missing or unreadable')}"]
+_NONE = "0" * 20
+_LSN_DIGITS, _FILE_DIGITS, _POS_DIGITS, _ROW_DIGITS = 20, 12, 20, 10
+_LONG = (1 << 63) - 1
 
 
-def _digits(text: str, width: int) -> str:
-    number = f"try_cast({text} AS BIGINT)"
-    return (
-        f"CASE WHEN {number} >= 0 AND length({text}) <= {width} THEN lpad(CAST({number} AS STRING), {width}, '0') END"
-    )
-
-
-def _postgresql(order: list[str], op: str) -> str:
+def postgresql_position(order: Order, op: str | None) -> str | None:
+    """Return a change's position from its sequence and LSN; None where they cannot be read."""
     sequence, lsn = order
-    own = _digits(f"coalesce({lsn}, substring_index(trim(TRAILING '\"]' FROM {sequence}), '\"', -1))", 20)
-    commit = _digits(f"substring_index(substr({sequence}, 3), '\"', 1)", 20)
-    return (
-        f"CASE WHEN {sequence} LIKE '[\"%\"]' THEN"
-        f" IF({op} = 'r', concat('1|', {commit}, '|', {_NONE}, '|', {own}), concat('1|', {commit}, '|', {own}, '|', {_NONE}))"
-        f" WHEN {sequence} LIKE '[null,%\"]' THEN"
-        f" IF({op} = 'r', concat('0|', {_NONE}, '|', {_NONE}, '|', {own}), concat('1|', {own}, '|', {own}, '|', {_NONE})) END"
-    )
+    parts = sequence.split('"') if sequence else ()  # ["commit","own"] or [null,"own"]
+    if len(parts) < 3 or parts[-1] != "]":
+        return None
+    own = _number(parts[-2] if lsn is None else lsn, _LSN_DIGITS)
+    if own is None:
+        return None
+    if parts[0] == "[":
+        commit = _number(parts[1], _LSN_DIGITS)
+        if commit is None:
+            return None
+        return f"1|{commit}|{_NONE}|{own}" if op == "r" else f"1|{commit}|{own}|{_NONE}"
+    if parts[0].startswith("[null,"):
+        return f"0|{_NONE}|{_NONE}|{own}" if op == "r" else f"1|{own}|{own}|{_NONE}"
+    return None
 
 
-def _mysql(order: list[str], op: str) -> str:
+def mysql_position(order: Order, op: str | None) -> str | None:
+    """Return a change's position from its binary log, the position there and the row; None where they cannot be read."""
     file, pos, row = order
-    number = _digits(f"substring_index({file}, '.', -1)", 12)
-    kind = f"CASE WHEN {op} = 'r' THEN '0' ELSE '1' END"
-    return f"concat({number}, '|', {_digits(pos, 20)}, '|', {kind}, '|', {_digits(row, 10)})"
+    number = _number(file.rpartition(".")[2] if file else None, _FILE_DIGITS)
+    at, place = _number(pos, _POS_DIGITS), _number(row, _ROW_DIGITS)
+    if number is None or at is None or place is None:
+        return None
+    return f"{number}|{at}|{'0' if op == 'r' else '1'}|{place}"
+
+
+def other_log(order: Order, binlog: str) -> bool:
+    """Say whether a MySQL change is of another binary log than the declared one."""
+    return bool(order[0]) and order[0].rpartition(".")[0] != binlog  # type: ignore[union-attr]
+
+
+def _number(text: str | None, digits: int) -> str | None:
+    """Return a whole number of at most 64 bits, padded to so many digits; None for all else."""
+    if text is None or len(text) > digits or not (text.isdecimal() and text.isascii()):
+        return None
+    return text.zfill(digits) if len(text) < 19 or int(text) <= _LONG else None
