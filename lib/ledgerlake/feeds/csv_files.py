@@ -16,6 +16,7 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.files import FileFeed, Probe
+from ledgerlake.feeds.frames import PLACE
 from ledgerlake.feeds.tabular import by_layout, csv_columns, names_of, scan_csv
 from ledgerlake.landing.manifest import LandedObject
 
@@ -85,9 +86,7 @@ class CsvFeed(FileFeed):
         return f"{day.isoformat() if day else ''}|{PurePosixPath(name).name}"
 
 
-def upserts(
-    rows: DataFrame, reading: Reading, names: list[str], position: str = "concat(_order, '|', lpad(_ordinal, 12, '0'))"
-) -> DataFrame:
+def upserts(rows: DataFrame, reading: Reading, names: list[str], position: str = PLACE) -> DataFrame:
     """Return scanned rows as upserts; ``position`` may use ``_order`` (of the file), ``_ordinal`` and any column."""
     present = set(names)
     return rows.selectExpr(

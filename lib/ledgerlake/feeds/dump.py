@@ -21,14 +21,13 @@ from ledgerlake.feeds.decoding.frame import Decode, decoded
 from ledgerlake.feeds.decoding.lines import ArrayElements, chunks
 from ledgerlake.feeds.decoding.records import Records, path_of
 from ledgerlake.feeds.files import FileFeed, Probe
+from ledgerlake.feeds.frames import PLACE
 from ledgerlake.feeds.json_lines import verify
 from ledgerlake.feeds.tabular import by_layout, names_of, parquet_layout, scan_parquet
 from ledgerlake.landing.manifest import LandedObject
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-PLACE = "concat(_order, '|', lpad(_ordinal, 12, '0'))"
 
 
 class DumpSource(Options):

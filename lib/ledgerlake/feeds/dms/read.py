@@ -10,7 +10,7 @@ from ledgerlake.core.types import spark_type
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.dms.layout import BEFORE, ROW_SCHEMA, ROW_TABLE, file_order, row_names
 from ledgerlake.feeds.dms.options import DmsSource
-from ledgerlake.feeds.frames import literal
+from ledgerlake.feeds.frames import PLACE, literal
 from ledgerlake.feeds.tabular import names_of, scan_csv, scan_parquet
 from ledgerlake.landing.manifest import LandedObject
 
@@ -45,14 +45,13 @@ def _position(options: DmsSource) -> str:
     Commit time is written like the time in file names, so that it can be compared with the
     place of rows that were read before ``timestamp_column`` was declared.
     """
-    place = "lpad(_ordinal, 12, '0')"
     if not options.sequence_column and not options.timestamp_column:
-        return f"concat(_order, '|', {place})"
+        return PLACE
     if options.sequence_column:
         cdc = f"concat('1|', lpad(trim(`{options.sequence_column}`), 35, '0'))"
     else:
-        cdc = f"concat('1|', {_committed(str(options.timestamp_column))}, substring(_order, 2), '|', {place})"
-    return f"CASE WHEN _order LIKE '0|%' THEN concat(_order, '|', {place}) ELSE {cdc} END"
+        cdc = f"concat('1|', {_committed(str(options.timestamp_column))}, substring({PLACE}, 2))"
+    return f"CASE WHEN _order LIKE '0|%' THEN {PLACE} ELSE {cdc} END"
 
 
 def _committed(column: str) -> str:
