@@ -91,11 +91,6 @@ def union_all(frames: list[DataFrame]) -> DataFrame:
     return reduce(lambda a, b: a.unionByName(b), frames)
 
 
-def json_schema(paths: list[str]) -> str:
-    """Return the Spark DDL of a JSON record in which each dotted path is a string leaf."""
-    return _ddl(_tree(paths))
-
-
 def json_fields(paths: list[str]) -> str:
     """Return the fields of a JSON record, a string leaf for each dotted path, as the inside of a STRUCT type."""
     return _struct(_tree(paths))
@@ -108,12 +103,6 @@ def _tree(paths: list[str]) -> dict[str, dict]:  # type: ignore[type-arg]
         for part in path.split("."):
             node = node.setdefault(part, {})
     return tree
-
-
-def _ddl(tree: Mapping[str, Mapping]) -> str:  # type: ignore[type-arg]
-    return ", ".join(
-        f"`{name}` " + (f"STRUCT<{_struct(below)}>" if below else "STRING") for name, below in tree.items()
-    )
 
 
 def _struct(tree: Mapping[str, Mapping], types: Mapping[str, str] = _TEXT, at: str = "") -> str:  # type: ignore[type-arg]

@@ -20,10 +20,10 @@ ROOTS = ("", "payload.", "data.payload.")
 """Where a record's fields stand: payload only, the event, or CometD's message around it."""
 FieldOrder = Sequence["str | Mapping[str, Sequence[str]]"]
 """The fields of the event's Avro schema in order; a compound field with its components."""
+RECORD_ID = re.compile(r"[A-Za-z0-9]{18}")
 
 _BITMAP = re.compile(r"(?:(?P<parent>\d+)-)?0x(?P<bits>[0-9A-Fa-f]*)")
-_NUMBER = re.compile(r"\d{1,19}")
-_ID = re.compile(r"[A-Za-z0-9]{18}")
+_COMMIT, _SEQUENCE = re.compile(r"[0-9]{1,19}"), re.compile(r"[0-9]{1,10}")
 _TELLING = re.compile(rb'GAP_|\*"|"0{15}|-?0x|"diffFields"\s*:\s*\[\s*"')
 
 
@@ -52,7 +52,9 @@ class Refetch:
 
 def order_of(commit: object, sequence: object) -> str | None:
     """Return the order of an event as text of fixed width, None where its numbers are missing."""
-    if not (_NUMBER.fullmatch(str(commit)) and re.fullmatch(r"\d{1,10}", str(sequence))):
+    if type(commit) is int and type(sequence) is int and 0 <= commit < 10**19 and 0 <= sequence < 10**10:
+        return "%019d|%010d" % (commit, sequence)  # noqa: UP031 (of every event: a third faster than an f-string)
+    if not (_COMMIT.fullmatch(str(commit)) and _SEQUENCE.fullmatch(str(sequence))):
         return None
     return f"{int(str(commit)):019d}|{int(str(sequence)):010d}"
 
@@ -81,19 +83,34 @@ def decoded(entries: Sequence[str], order: FieldOrder) -> list[str]:
             continue
         if not fields:
             raise SourceError("bitmaps in changedFields, and no `feed: {field_order: […]}` to read them by")
-        found += _named(bitmap, fields)
+        names, beyond = _named(bitmap, fields)
+        if beyond:
+            raise SourceError("a bitmap names a field that `field_order` does not hold: the schema has changed")
+        found += names
     return found
 
 
-def _named(bitmap: re.Match[str], fields: list[tuple[str, tuple[str, ...]]]) -> Iterator[str]:
-    names, prefix = [name for name, _ in fields], ""
+def named(entries: Sequence[str], order: FieldOrder) -> list[str]:
+    """Return the fields that a list of a landed event names: by its bitmaps alone, where it has any.
+
+    Extraction proved the bitmaps by the ``field_order`` of its day (:func:`decoded`); what a later
+    one does not hold is not named. Without one, entries are names. The first bitmap of a level counts.
+    """
+    fields, bitmaps = names_in(order), [b for b in map(_BITMAP.fullmatch, entries) if b]
+    if not fields or not bitmaps:
+        return list(entries)
+    levels = {bitmap["parent"]: bitmap for bitmap in reversed(bitmaps)}
+    return [name for bitmap in levels.values() for name in _named(bitmap, fields)[0]]
+
+
+def _named(bitmap: re.Match[str], fields: list[tuple[str, tuple[str, ...]]]) -> tuple[list[str], bool]:
+    """Return the names at a bitmap's places, and whether it has places beyond the last name."""
+    names, prefix = tuple(name for name, _ in fields), ""
     if bitmap["parent"] is not None:
-        name, names_tuple = fields[int(bitmap["parent"])] if int(bitmap["parent"]) < len(fields) else ("", ())
-        names, prefix = list(names_tuple), f"{name}."
+        name, names = fields[int(bitmap["parent"])] if int(bitmap["parent"]) < len(fields) else ("", ())
+        prefix = f"{name}."
     bits = int(bitmap["bits"] or "0", 16)
-    if bits >> len(names):
-        raise SourceError("a bitmap names a field that `field_order` does not hold: the schema has changed")
-    yield from (prefix + name for place, name in enumerate(names) if bits >> place & 1)
+    return [prefix + name for place, name in enumerate(names) if bits >> place & 1], bool(bits >> len(names))
 
 
 @dataclass(frozen=True)
@@ -149,7 +166,7 @@ def _refetches(
     if kind == "UPDATE" and any(_BITMAP.fullmatch(e) for e in lists["changedFields"]):
         _verify_schema(payload, order)
     if kind.startswith("GAP_") or (kind == "UPDATE" and set(named["diffFields"]) & set(sources)):
-        if not ids or not all(map(_ID.fullmatch, ids)):
+        if not ids or not all(map(RECORD_ID.fullmatch, ids)):
             raise SourceError("a gap event without record ids of 18 characters")
         yield from (Refetch(after, record_id, kind) for record_id in ids)
 

@@ -16,9 +16,10 @@ from pydantic import Field
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError, SourceError, Where
 from ledgerlake.feeds.base import Extraction, Options, Reading
+from ledgerlake.feeds.decoding.frame import decoded
 from ledgerlake.feeds.files import FileFeed, Probe, copy_files, landing_path, write_manifest
+from ledgerlake.feeds.salesforce.decoder import FETCHED, ChangeEvents
 from ledgerlake.feeds.salesforce.events import Found, Refetch, examine, names_in
-from ledgerlake.feeds.salesforce.read import read_events
 from ledgerlake.feeds.salesforce.refetch import Org, fetch, rest_field
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog, RefusedObject
 from ledgerlake.ports.http import Retries
@@ -27,7 +28,6 @@ from ledgerlake.ports.objects import content_hash
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_MARK = "refetched:"
 _BEFORE_ALL = f"{0:019d}|{0:010d}"
 
 
@@ -115,12 +115,10 @@ class SalesforceFeed(FileFeed):
         return _record(request, table, [*objects, *answer], refused, cursor)
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
-        """Parse each event once; gap and overflow events are no changes."""
+        """Decode each event once; gap and overflow events are no changes."""
         own = SalesforceTable(**reading.table.feed)
-        ranks = {i.path: _rank(i) for i in reading.objects}
-        return read_events(
-            spark, reading.lake_uri, reading.table, ranks, own.object, own.field_order, shared=own.shared_channel
-        )
+        decoder = ChangeEvents(reading.table, own.object, own.field_order, shared=own.shared_channel)
+        return decoded(spark, reading, decoder)
 
 
 class _Examiner:
@@ -149,7 +147,7 @@ def _ask(request: Extraction, table: Table, asked: list[Refetch]) -> tuple[list[
     name = f"_refetched/{digest[:16]}.jsonl"
     path = landing_path(request.pipeline, table.table, digest, name)
     request.lake.write(path, body, if_absent=True)
-    layout = (f"{_MARK}{2 * _answers(request.logs[table.table]) + 2}", *(r.name for r in fetched.done))
+    layout = (f"{FETCHED}{2 * _answers(request.logs[table.table]) + 2}", *(r.name for r in fetched.done))
     landed = LandedObject(path, name, digest, len(body), request.clock.now(), layout)
     return [landed], set(asked) - set(fetched.done)
 
@@ -181,10 +179,6 @@ def _record(
     if not objects and not refused and before.get("refetch", []) == cursor["refetch"]:
         return None
     return write_manifest(request, table, objects, refused, cursor)
-
-
-def _rank(item: LandedObject) -> int:
-    return int(item.layout[0].removeprefix(_MARK)) if item.layout else 0
 
 
 def _waiting(log: ManifestLog) -> set[Refetch]:
