@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core.money import EXPONENTS, STRIPE_EXPONENTS
 from ledgerlake.core.types import decimal_parts, spark_type
-from ledgerlake.feeds.frames import exact_type, literal
+from ledgerlake.feeds.frames import literal
 
 
 def typed_sql(table: Table, column: Column) -> str:
@@ -145,7 +145,7 @@ def _test(column: Column, *, nullable: bool) -> list[tuple[str, str]]:
     if decimal_parts(column.type) and column.unit == "major":
         tests.append(
             (
-                f"{name} <> try_cast({raw} AS {exact_type(column.type)})",
+                f"{name} <> try_cast({raw} AS {_exact_type(column.type)})",
                 f"{column.name}: more decimals than {column.type}",
             )
         )
@@ -185,3 +185,13 @@ def _currency_test(name: str) -> tuple[str, str]:
     only_stripe = " ".join(sorted(set(STRIPE_EXPONENTS) - set(EXPONENTS)))
     elsewhere = f" AND NOT {_among(_code(name), only_stripe)}" if only_stripe else ""
     return (f"r_{name} IS NOT NULL AND e_{name} IS NULL{elsewhere}", f"{name}: unknown currency")
+
+
+def _exact_type(column_type: str) -> str:
+    """Return the widest Spark decimal for a raw value: the type's integer digits, then all decimals that fit.
+
+    A value that is compared or read again at fewer decimals than it has would be rounded unseen.
+    """
+    parts = decimal_parts(column_type)
+    assert parts is not None, "only decimals have an exact type"
+    return f"DECIMAL(38,{max(12, 38 - parts[0] + parts[1])})"
