@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from ledgerlake.config.models import Column, Source, Table
 from ledgerlake.core.types import decimal_parts
 from ledgerlake.feeds.base import Options, Reading
@@ -45,7 +48,10 @@ class DumpTable(Options):
 
 @dataclass(frozen=True)
 class DumpedRecords:
-    """Decodes one table's JSON records; ``orders`` is landed path → the object's place among the others."""
+    """Decodes one table's JSON records; ``orders`` is landed path → the object's place among the others.
+
+    With ``order_by`` only positions of usual moments are told: Spark reads all others as it reads the values.
+    """
 
     table: Table
     orders: Mapping[str, str]
@@ -53,18 +59,19 @@ class DumpedRecords:
     def __call__(self, item: LandedObject) -> Decode:
         """Open an object; every record is read alike."""
         paths, order = [path_of(c.source_name) for c in self.table.columns], self.orders[item.path]
+        ordering = [self.table.column(n) for n in DumpTable(**self.table.feed).order_by]
+        places = [self.table.column_names.index(c.name) for c in ordering]
+        usual = all(c.type == "timestamp" and c.format == "auto" for c in ordering)
 
         def decode(first: int, texts: Sequence[bytes]) -> Changes:
             records = Records(texts)
             problems, raws = records.refused() if records.any_unread else (None, None)
-            return Changes(
-                ordinals=range(first, first + len(texts)),
-                ops="upsert",
-                positions=numbered(f"{order}|", first, len(texts), 12),
-                problems=problems,
-                raws=raws,
-                values=records.columns(paths),
-            )
+            values, positions = records.columns(paths), None
+            if not ordering:
+                positions = numbered(f"{order}|", first, len(texts), 12)
+            elif usual:
+                positions = pc.binary_join_element_wise(*(_moments(values[n]) for n in places), "")
+            return Changes(range(first, first + len(texts)), "upsert", positions, values, problems, raws)
 
         return decode
 
@@ -118,7 +125,8 @@ class DumpFeed(FileFeed):
         changes = decoded(spark, reading, DumpedRecords(reading.table, orders), cut)
         if not DumpTable(**reading.table.feed).order_by:
             return changes
-        position = f"CASE WHEN _problem IS NULL THEN {_position(reading.table, lambda c: f'`{c.name}`')} END"
+        others = _position(reading.table, lambda c: f"`{c.name}`")
+        position = f"CASE WHEN _problem IS NULL THEN coalesce(_position, {others}) END"
         own = {"_position": f"{position} AS _position"}
         return changes.selectExpr(*(own.get(n, f"`{n}`") for n in changes.columns))
 
@@ -140,6 +148,15 @@ def _position(table: Table, value: Callable[[Column], str]) -> str:
     order_by = DumpTable(**table.feed).order_by
     parts = [_ordered(table.column(n), value(table.column(n))) for n in order_by]
     return f"concat({', '.join(parts)})" if parts else PLACE
+
+
+_MOMENT = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|\+00:00)?$"
+
+
+def _moments(texts: pa.Array) -> pa.Array:
+    """Return moments of the usual form in UTC as :func:`_ordered` writes them, null for all others."""
+    digits = pc.replace_substring_regex(texts, pattern=r"[-T :.]|Z$|\+00:00$", replacement="")
+    return pc.if_else(pc.match_substring_regex(texts, _MOMENT), pc.utf8_rpad(digits, 20, "0"), None)
 
 
 def _ordered(column: Column, value: str) -> str:

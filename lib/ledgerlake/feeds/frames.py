@@ -13,8 +13,9 @@ ONE_FILE_PER_TASK = "monotonically_increasing_id() & 8589934591 AS _ordinal"
 """The record's place in its file. True only where each task reads exactly one whole file, which
 :func:`reading_session` arranges: the low 33 bits of the id then count the file's records."""
 
-OBJECT = "substring_index(_metadata.file_path, '/', -5)"
-"""A landed object's path in the lake, from the URI that Spark reads."""
+_URI = "input_file_name()"  # unlike _metadata.file_path it is no column, which Spark would copy each row for
+OBJECT = f"substring_index({_URI}, '/', -5)"
+"""A landed object's path in the lake, from the URI that Spark reads. To be asked right above the scan."""
 
 PLACE = "concat(_order, '|', substring(CAST(_ordinal + 1000000000000L AS STRING), 2))"
 """A record's place among all objects': its object's order, and its ordinal in twelve digits (two thirds of lpad's time)."""
@@ -71,7 +72,7 @@ def placed(
 
 
 def _by_uri(values: Mapping[str, str]) -> str:
-    cases = (f"WHEN endswith(_metadata.file_path, {literal(p)}) THEN {literal(v)}" for p, v in sorted(values.items()))
+    cases = (f"WHEN endswith({_URI}, {literal(p)}) THEN {literal(v)}" for p, v in sorted(values.items()))
     return f"CASE {' '.join(cases)} END"
 
 

@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledgerlake.arrow import into_spark, out_of_spark
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -46,13 +48,14 @@ def train(folder: Path) -> None:
 
 def _read_deliveries(spark: SparkSession, folder: Path) -> None:
     rows = spark.sql(_PAYMENTS).drop("tags")
-    for form in ("json", "csv", "parquet"):
+    for form in ("csv", "parquet"):
         rows.write.format(form).option("header", "true").save(str(folder / form))
         read = spark.read.format(form).schema(rows.schema).option("header", "true").load(str(folder / form))
-        read.selectExpr("*", "_metadata.file_path AS object").collect()
-    rows.selectExpr("to_json(struct(*)) AS raw").write.text(str(folder / "text"))
-    text = spark.read.text(str(folder / "text"))
-    text.selectExpr("from_json(value, 'raw string') AS v", "get_json_object(value, '$.raw') AS r").collect()
+        read.selectExpr("*", "input_file_name() AS object").collect()
+    crossed = into_spark(spark, out_of_spark(rows), rows.schema, parts=2)
+    crossed.selectExpr("to_json(struct(*)) AS raw").collect()
+    bodies = spark.read.format("binaryFile").load(str(folder / "csv")).select("path", "content")
+    bodies.mapInArrow(lambda batches: batches, bodies.schema).collect()
 
 
 def _keep_tables(spark: SparkSession, path: str) -> None:

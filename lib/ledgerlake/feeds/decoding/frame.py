@@ -26,6 +26,8 @@ Decoder = Callable[[LandedObject], Decode]
 
 HERE_BYTES = 16 << 20
 """Text that is decoded here: about what takes a worker's start and the crossing to it."""
+_HERE_OBJECTS = 100  # they are fetched one after the other
+_ROWS_A_TASK = 5_000
 _GZIP_RATIO = 10
 _PARTS_OF_PATH = 5
 
@@ -41,10 +43,11 @@ def decoded(
 
     schema = changes_schema(reading.table)
     work = _Work({o.path: o for o in reading.objects}, cut, decoder, schema)
-    if sum(map(_text_bytes, reading.objects)) <= here_bytes:
+    if len(reading.objects) <= _HERE_OBJECTS and sum(map(_text_bytes, reading.objects)) <= here_bytes:
         batches = [b for o in reading.objects for b in work.on_object(o, reading.lake.read(o.path))]
         rows = pa.Table.from_batches(batches, schema)
-        return into_spark(spark, rows, from_arrow_schema(schema), parts=spark.sparkContext.defaultParallelism)
+        parts = min(spark.sparkContext.defaultParallelism, 1 + rows.num_rows // _ROWS_A_TASK)
+        return into_spark(spark, rows, from_arrow_schema(schema), parts=parts)
     uris = [f"{reading.lake.uri}/{o.path}" for o in reading.objects]
     bodies = spark.read.format("binaryFile").load(uris).select("path", "content")
     return bodies.mapInArrow(work.on_bodies, from_arrow_schema(schema))

@@ -19,7 +19,7 @@ from ledgerlake.core.types import spark_type
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import write_manifest
-from ledgerlake.feeds.frames import literal, union_all
+from ledgerlake.feeds.frames import OBJECT, literal, union_all
 from ledgerlake.feeds.query.database import Database, by_key, by_time, connect, database_errors, quoted
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ports.objects import content_hash
@@ -232,7 +232,7 @@ def _landed(request: Extraction, folder: str, name: str, layout: tuple[str, ...]
 
 def _scan(spark: SparkSession, reading: Reading, objects: list[LandedObject]) -> DataFrame:
     return spark.read.parquet(*(f"{reading.lake_uri}/{i.path}" for i in objects)).selectExpr(
-        "*", "substring_index(_metadata.file_path, '/', -5) AS _object", "_metadata.row_index AS _ordinal"
+        "*", f"{OBJECT} AS _object", "_metadata.row_index AS _ordinal"
     )
 
 
