@@ -27,6 +27,7 @@ _FIELDS = ", ".join(f"{n}: STRING" for n in TYPES)
 _ROW = f"STRUCT<{_FIELDS}>"
 _COLUMNS = ", ".join(f"{n} STRING" for n in TYPES)
 _LSN = 24_023_128
+_MANY = 1_000_000  # of Parquet: fewer are read in less time than their reading is planned
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Format:
     table: Mapping[str, Any] = field(default_factory=dict)
     resource: str = "payments"
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per column, beside name and type
+    rows: int = 200_000
 
 
 def _lines(make: Callable[[Sequence[Record], int], Iterator[Any]]) -> Write:
@@ -178,7 +180,7 @@ FORMATS: Mapping[str, Format] = {
     ),
     "dms parquet": Format(
         "dms", _parquet(op=True), _numbered("20260228-{:09d}.parquet"), f"Op STRING, {_TYPED}", "parquet",
-        {"format": "parquet"},
+        {"format": "parquet"}, rows=_MANY,
     ),
     "debezium": Format(
         "debezium", _lines(_debezium), _topic,
@@ -209,6 +211,7 @@ FORMATS: Mapping[str, Format] = {
     "dump parquet": Format(
         "dump", _parquet(op=False), _numbered("payments-2026-02-28-{}.parquet", step=1), _TYPED, "parquet",
         {"format": "parquet"}, table={"feed": {"order_by": ["updated_at"]}}, columns={"updated_at": {"nullable": False}},
+        rows=_MANY,
     ),
     "stripe": Format(
         "stripe", _lines(_stripe), _export, f"fetched_at STRING, object {_ROW}", source={"stripe_version": "x"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Table
@@ -16,6 +15,9 @@ from ledgerlake.landing.manifest import LandedObject
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+_COLON, _COMMA = "\x1f", "\x1e"  # separators that no text of a database holds, until all else is escaped
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", _COLON: '": "', _COMMA: '", "'}
 
 
 def read_group(spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
@@ -86,15 +88,16 @@ def _changes(rows: DataFrame, table: Table, options: DmsSource, names: list[str]
 
 
 def _record(names: list[str]) -> str:
-    """Return a row as a JSON object of texts; what Spark has for it would keep all columns out of the generated code."""
-    texts = (f"concat({literal(json.dumps(n) + ': ')}, {_quoted(f'CAST(`{n}` AS STRING)')})" for n in names)
-    return f"concat('{{', concat_ws(', ', {', '.join(texts)}), '}}')"
+    """Return a row as a JSON object of texts, null ones left out.
 
-
-def _quoted(text: str) -> str:
-    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r")):
-        text = f"replace({text}, {literal(plain)}, {literal(escaped)})"
-    return f"concat('\"', {text}, '\"')"
+    What Spark has for it is interpreted, and would keep all columns out of the generated code;
+    what is escaped once, and not for each column, keeps that code small.
+    """
+    texts = (f"concat({literal(n + _COLON)}, CAST(`{n}` AS STRING))" for n in names)
+    text = f"concat_ws({literal(_COMMA)}, {', '.join(texts)})"
+    for plain, written in _ESCAPES.items():
+        text = f"replace({text}, {literal(plain)}, {literal(written)})"
+    return f"concat('{{\"', {text}, '\"}}')"
 
 
 def _ops(op: str, key_moved: str | None) -> str:
