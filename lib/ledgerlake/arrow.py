@@ -43,9 +43,12 @@ def into_spark(session: SparkSession, rows: pa.Table, schema: StructType, *, par
         # What createDataFrame(pa.Table) does since Spark 4; 3.5 offers it for pandas only, which knows no decimals.
         crossing = session._jvm.org.apache.spark.sql.api.python.PythonSQLUtils  # type: ignore[union-attr]
         batches = crossing.readArrowStreamFromFile(path)
-        session.conf.set(_RELATION_BYTES_MAX, "0" if piece else "48MB")
+        if piece:
+            session.conf.set(_RELATION_BYTES_MAX, "0")
         return DataFrame(crossing.toDataFrame(batches, schema.json(), session._jsparkSession), session)
     finally:
+        if piece:
+            session.conf.unset(_RELATION_BYTES_MAX)
         Path(path).unlink()
 
 

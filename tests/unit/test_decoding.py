@@ -90,7 +90,8 @@ def test_columns_of_lines_that_lack_fields_hold_nulls() -> None:
     assert records.columns([("a", "c")])[0].to_pylist() == [None, None, None, "1"]
     assert records.unread == [False, False, True, False]
     assert records.present(("b",)) == [True, True, False, False]
-    assert records.refused()[1] == [None, None, "no record", None]
+    assert records.problems() == [None, None, "not a JSON object", None]
+    assert records.raws(records.problems()) == [None, None, "no record", None]
 
 
 def test_the_elements_of_an_array_are_its_texts() -> None:

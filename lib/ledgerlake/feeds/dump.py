@@ -65,13 +65,14 @@ class DumpedRecords:
 
         def decode(first: int, texts: Sequence[bytes]) -> Changes:
             records = Records(texts)
-            problems, raws = records.refused() if records.any_unread else (None, None)
-            values, positions = records.columns(paths), None
+            values, positions, problems = records.columns(paths), None, records.problems()
             if not ordering:
                 positions = numbered(f"{order}|", first, len(texts), 12)
             elif usual:
                 positions = pc.binary_join_element_wise(*(_moments(values[n]) for n in places), "")
-            return Changes(range(first, first + len(texts)), "upsert", positions, values, problems, raws)
+            return Changes(
+                range(first, first + len(texts)), "upsert", positions, values, problems, records.raws(problems)
+            )
 
         return decode
 

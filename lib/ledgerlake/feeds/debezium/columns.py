@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
 from ledgerlake.config.models import Table
 from ledgerlake.feeds.debezium.kinds import Converts
 from ledgerlake.feeds.debezium.layout import Paths
@@ -15,7 +13,7 @@ from ledgerlake.feeds.debezium.messages import Row
 from ledgerlake.feeds.debezium.toast import Markers
 from ledgerlake.feeds.debezium.values import Convert, Unreadable
 from ledgerlake.feeds.decoding.changes import Texts
-from ledgerlake.feeds.decoding.records import Path, text_of
+from ledgerlake.feeds.decoding.records import texts_of
 
 
 @dataclass
@@ -43,7 +41,7 @@ class ColumnsReader:
         for number, ((name, path), values) in enumerate(zip(self._columns, zip(*rows, strict=True), strict=True)):
             shown = self._shown(name, values, found)
             own = [convert for each in converts if (convert := each[number])]
-            found.texts.append(_converted(shown, lines, own, found) if own else _as_they_stand(shown, lines, path))
+            found.texts.append(_converted(shown, lines, own, found) if own else texts_of(shown, lines, path))
         return found
 
     def _shown(self, name: str, values: Sequence[Any], found: Columns) -> Sequence[Any]:
@@ -56,13 +54,6 @@ class ColumnsReader:
             shown[i] = None
             found.unchanged.setdefault(i, []).append(name)
         return shown
-
-
-def _as_they_stand(values: Sequence[Any], lines: Sequence[bytes], path: Path) -> Texts:
-    try:
-        return pa.array(values, pa.string())
-    except pa.ArrowTypeError:  # not only text
-        return [text_of(value, line, path) for value, line in zip(values, lines, strict=True)]
 
 
 def _converted(values: Sequence[Any], lines: Sequence[bytes], converts: list[Convert], found: Columns) -> Texts:

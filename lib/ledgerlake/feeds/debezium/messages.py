@@ -74,7 +74,7 @@ class Messages:
         return ordinal, line, op, position, problem, self._schema(record), row
 
     def _text_at(self, root: Record, path: Path, line: bytes) -> str | None:
-        return _text(at(root, path), line, self._paths.root + path)
+        return text_of(at(root, path), line, self._paths.root + path)
 
     def _op(self, root: Record, line: bytes) -> str | None:
         paths = self._paths
@@ -144,10 +144,6 @@ class Messages:
         if self._paths.server is None or op == "r":
             return None
         return _SERVER if str(server) != str(source.server_id) else None
-
-
-def _text(value: Any, line: bytes, path: Path) -> str | None:
-    return value if value is None or type(value) is str else text_of(value, line, path)
 
 
 def _plain_at(record: Record, path: Path, line: bytes) -> Any:

@@ -48,7 +48,7 @@ def decoded(
         rows = pa.Table.from_batches(batches, schema)
         parts = min(spark.sparkContext.defaultParallelism, 1 + rows.num_rows // _ROWS_A_TASK)
         return into_spark(spark, rows, from_arrow_schema(schema), parts=parts)
-    uris = [f"{reading.lake.uri}/{o.path}" for o in reading.objects]
+    uris = [f"{reading.lake_uri}/{o.path}" for o in reading.objects]
     bodies = spark.read.format("binaryFile").load(uris).select("path", "content")
     return bodies.mapInArrow(work.on_bodies, from_arrow_schema(schema))
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import msgspec
 
 from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.decoding.records import fields_of
 from ledgerlake.feeds.json_lines import content
 
 Cut = Callable[[str, "bytes | memoryview"], Iterator[list[bytes]]]
 """(name, body) → the texts of the records in an object, some at a time; must be picklable."""
 
 _MARK = b"\xef\xbb\xbf"
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -24,8 +24,8 @@ def chunks(name: str, body: bytes | memoryview) -> Iterator[list[bytes]]:
     A byte order mark before the first line is dropped. Raises :class:`SourceError` as
     :func:`ledgerlake.feeds.json_lines.content` does.
     """
-    begun: list[bytes] = []
-    marked = True  # what a line that has not ended yet began with, piece by piece
+    begun: list[bytes] = []  # what a line that has not ended yet began with, piece by piece
+    marked = True
     for piece in content(name, body):
         if marked:
             piece, marked = piece.removeprefix(_MARK), False
@@ -58,7 +58,7 @@ class ArrayElements:
         text: bytes | msgspec.Raw = b"".join(content(name, body)).removeprefix(_MARK)
         try:
             for part in filter(None, self.records.split(".")):
-                text = _fields(text)[part]
+                text = fields_of(text)[part]
             found = [bytes(element) for element in _elements(text)]
         except msgspec.ValidationError as error:
             raise SourceError(f"no array at {self.records or 'its top'!r}", where=Where(file=name)) from error

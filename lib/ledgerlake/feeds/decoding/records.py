@@ -20,7 +20,8 @@ Path = tuple[str, ...]
 
 _EMPTY: Record = {}
 _record = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
-_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+"""Return an object's fields as the texts they are; raises :class:`msgspec.MsgspecError` where it is none."""
 
 
 def record_of(line: bytes) -> dict[str, Any] | None:
@@ -52,8 +53,7 @@ def at(record: Any, path: Path) -> Any:
 
 def text_at(record: Record, line: bytes, path: Path) -> str | None:
     """Return the text of what stands at a path: of objects and arrays their JSON without spaces."""
-    value = at(record, path)
-    return value if value is None or type(value) is str else text_of(value, line, path)
+    return text_of(at(record, path), line, path)
 
 
 def json_text(value: Any) -> str | None:
@@ -70,9 +70,16 @@ def text_of(value: Any, line: bytes, path: Path) -> str | None:
     if type(value) not in (dict, list):
         return json_text(value)
     for name in path:  # numbers inside have become text: only the line itself tells them apart
-        part = _parts(line)[name]
-        line = bytes(part)
+        line = bytes(fields_of(line)[name])
     return msgspec.json.format(line, indent=-1).decode()
+
+
+def texts_of(values: Sequence[Any], lines: Sequence[bytes], path: Path) -> pa.Array:
+    """Return the texts of values that stand at ``path`` of their lines."""
+    try:
+        return pa.array(values, pa.string())
+    except pa.ArrowTypeError:  # not only text
+        return pa.array([text_of(v, line, path) for v, line in zip(values, lines, strict=True)], pa.string())
 
 
 class Records:
@@ -86,12 +93,15 @@ class Records:
         self.any_unread = True in self.unread
         self.all: list[Record] = [_EMPTY if r is None else r for r in parsed] if self.any_unread else parsed  # type: ignore[assignment]
 
-    def refused(self, problem: str = "not a JSON object") -> tuple[list[str | None], list[str | None]]:
-        """Return problem and raw text of the lines that are not one JSON object, nulls for the others."""
-        return (
-            [problem if unread else None for unread in self.unread],
-            [raw_of(line) if unread else None for line, unread in zip(self.lines, self.unread, strict=True)],
-        )
+    def problems(self) -> list[str | None] | None:
+        """Return what is wrong with each line, None where all are one JSON object."""
+        return ["not a JSON object" if unread else None for unread in self.unread] if self.any_unread else None
+
+    def raws(self, problems: Sequence[str | None] | None) -> list[str | None] | None:
+        """Return the lines that have a problem as text, None where no line has one."""
+        if problems is None:
+            return None
+        return [raw_of(line) if problem else None for line, problem in zip(self.lines, problems, strict=True)]
 
     def texts(self, path: Path) -> list[str | None]:
         """Return the text at a path of every record."""
@@ -99,7 +109,7 @@ class Records:
 
     def columns(self, paths: Sequence[Path]) -> list[pa.Array]:
         """Return the texts at each path, as Arrow has them."""
-        return [self._column(values, path) for values, path in zip(self._values(paths), paths, strict=True)]
+        return [texts_of(values, self.lines, path) for values, path in zip(self._values(paths), paths, strict=True)]
 
     def _values(self, paths: Sequence[Path]) -> Iterable[Sequence[Any]]:
         parents = {path[:-1] for path in paths}
@@ -111,13 +121,6 @@ class Records:
             except (KeyError, TypeError):
                 pass
         return ([at(r, path) for r in self.all] for path in paths)
-
-    def _column(self, values: Sequence[Any], path: Path) -> pa.Array:
-        try:
-            return pa.array(values, pa.string())
-        except pa.ArrowTypeError:  # not only text
-            texts = [text_of(v, line, path) for v, line in zip(values, self.lines, strict=True)]
-            return pa.array(texts, pa.string())
 
     def present(self, path: Path) -> list[bool]:
         """Return whether each record says something at a path, be it null."""

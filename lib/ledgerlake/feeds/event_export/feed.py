@@ -21,7 +21,7 @@ from ledgerlake.feeds.event_export.avro import MAGIC, avro_fields
 from ledgerlake.feeds.event_export.json import JsonEvents
 from ledgerlake.feeds.event_export.options import EventSource, EventTable
 from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import OBJECT, ONE_FILE_PER_TASK, literal, path_sql, with_order
+from ledgerlake.feeds.frames import literal, path_sql, placed
 from ledgerlake.feeds.kafka_files import file_date, file_order, probe
 from ledgerlake.feeds.tabular import by_layout, names_of
 from ledgerlake.landing.manifest import LandedObject
@@ -121,10 +121,9 @@ def _read_avro(spark: SparkSession, reading: Reading, layout: tuple[str, ...], i
     own, present = EventTable(**reading.table.feed), set(names_of(layout))
     orders = {i.path: file_order(i.source_name) for i in items}
     records = spark.read.format("avro").load([f"{reading.lake_uri}/{path}" for path in orders])
-    located = records.selectExpr("struct(*) AS j", f"{OBJECT} AS _object", ONE_FILE_PER_TASK)
-    placed = with_order(spark, located, orders)
+    rows = placed(spark, records.selectExpr("struct(*) AS j"), orders)
     op = _op_sql(own)
-    return placed.selectExpr(
+    return rows.selectExpr(
         "_object", "_ordinal", f"{op} AS _op", _POSITION,
         f"CASE WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
         f"CASE WHEN {op} IS NULL THEN to_json(j) END AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried",

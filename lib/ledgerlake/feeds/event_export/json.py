@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ledgerlake.config.models import Table
 from ledgerlake.feeds.decoding.changes import Changes, Texts, numbered
 from ledgerlake.feeds.decoding.frame import Decode
-from ledgerlake.feeds.decoding.records import Records, path_of, raw_of
+from ledgerlake.feeds.decoding.records import Records, path_of
 from ledgerlake.feeds.event_export.options import EventTable
 from ledgerlake.feeds.kafka_files import file_order
 from ledgerlake.landing.manifest import LandedObject
@@ -31,13 +31,13 @@ class JsonEvents:
             ops: str | Texts = "upsert"
             if own.op_field:
                 ops = [own.ops.get(o) if o is not None else None for o in records.texts(path_of(own.op_field))]
-            problems = _problems(records, ops) if own.op_field or records.any_unread else None
+            problems = _problems(records, ops) if own.op_field else records.problems()
             return Changes(
                 ordinals=range(first, first + len(lines)),
                 ops=ops,
                 positions=numbered(f"{partition}|", offset, len(lines), 20),
                 problems=problems,
-                raws=[raw_of(x) if p else None for p, x in zip(problems, lines, strict=True)] if problems else None,
+                raws=records.raws(problems),
                 carried=_carried(records, self.table) if carries else None,
                 values=records.columns(paths),
             )
@@ -45,12 +45,9 @@ class JsonEvents:
         return decode
 
 
-def _problems(records: Records, ops: str | Texts) -> Texts:
-    known = [ops] * len(records.lines) if isinstance(ops, str) else ops
-    return [
-        "not a JSON object" if unread else "unknown operation" if op is None else None
-        for unread, op in zip(records.unread, known, strict=True)
-    ]
+def _problems(records: Records, ops: str | Texts) -> list[str | None]:
+    unread = records.problems() or [None] * len(records.lines)
+    return [problem or ("unknown operation" if op is None else None) for problem, op in zip(unread, ops, strict=True)]
 
 
 def _carried(records: Records, table: Table) -> list[list[str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ledgerlake.config.models import Table
 from ledgerlake.feeds.decoding.changes import Changes
 from ledgerlake.feeds.decoding.frame import Decode
-from ledgerlake.feeds.decoding.records import Path, Records, path_of, raw_of
+from ledgerlake.feeds.decoding.records import Path, Records, path_of
 from ledgerlake.landing.manifest import LandedObject
 
 OWN_SOURCES = {"$day": "day", "$day_type": "day_type", "$volume": "volume", "$ordinal": "ordinal"}
@@ -34,15 +34,15 @@ class StreamedRecords:
 
         def decode(first: int, lines: Sequence[bytes]) -> Changes:
             records = Records(lines)
-            problems = _problems(records, day_path)
+            found = _problems(records, day_path)
+            problems = found if any(found) else None
             gone = [r.get("gone") is True for r in records.all]
-            told = any(problems)
             return Changes(
                 ordinals=range(first, first + len(lines)),
                 ops=["delete" if g else "upsert" for g in gone] if True in gone else "upsert",
                 positions=_positions(records, updates=self.updates),
-                problems=problems if told else None,
-                raws=[raw_of(x) if p else None for p, x in zip(problems, lines, strict=True)] if told else None,
+                problems=problems,
+                raws=records.raws(problems),
                 values=records.columns(paths),
             )
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.json_lines import content
 from ledgerlake.feeds.postgres.types import type_of_name
 
 _LSN = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
@@ -34,13 +34,7 @@ def probe(name: str, body: bytes, table: Table) -> tuple[str, ...]:
 
 
 def _lines(name: str, body: bytes) -> Iterator[str]:
-    where = Where(file=name)
-    if not body:
-        raise SourceError("the file is empty", where=where)
-    if name.endswith(".gz"):
-        body = _unzipped(name, body)
-    elif body[:2] == b"\x1f\x8b":
-        raise SourceError("gzip content under a name without .gz", where=where)
+    where, body = Where(file=name), b"".join(content(name, body))
     if not body.endswith(b"\n"):
         raise SourceError("the file ends in the middle of a line (truncated)", where=where)
     try:
@@ -48,20 +42,6 @@ def _lines(name: str, body: bytes) -> Iterator[str]:
     except UnicodeDecodeError as error:
         raise SourceError("the file is not UTF-8", where=where) from error
     yield from text[:-1].split("\n")  # str.splitlines would also split at characters that JSON allows in text
-
-
-def _unzipped(name: str, body: bytes) -> bytes:
-    rest, parts = body, []
-    try:
-        while rest:
-            stream = zlib.decompressobj(wbits=31)
-            parts.append(stream.decompress(rest))
-            if not stream.eof:
-                raise SourceError("the gzip stream is cut short (truncated)", where=Where(file=name))
-            rest = stream.unused_data
-    except zlib.error as error:
-        raise SourceError("not a gzip stream", where=Where(file=name)) from error
-    return b"".join(parts)
 
 
 def _record(name: str, number: int, text: str) -> dict[str, Any]:

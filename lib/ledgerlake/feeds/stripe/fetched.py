@@ -24,7 +24,7 @@ class FetchedObjects:
 
         def decode(first: int, lines: Sequence[bytes]) -> Changes:
             records = Records(lines)
-            problems, raws = records.refused() if records.any_unread else (None, None)
+            problems = records.problems()
             fetched = [r.get("fetched_at") for r in records.all]
             deleted = [type(o := r.get("object")) is dict and o.get("deleted") is True for r in records.all]
             return Changes(
@@ -32,7 +32,7 @@ class FetchedObjects:
                 ops=["delete" if d else "upsert" for d in deleted] if True in deleted else "upsert",
                 positions=[f"{at}|{n:012d}" if at else None for n, at in enumerate(fetched, first)],
                 problems=problems,
-                raws=raws,
+                raws=records.raws(problems),
                 values=records.columns(paths),
             )
 
