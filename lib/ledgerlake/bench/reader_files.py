@@ -27,7 +27,7 @@ _FIELDS = ", ".join(f"{n}: STRING" for n in TYPES)
 _ROW = f"STRUCT<{_FIELDS}>"
 _COLUMNS = ", ".join(f"{n} STRING" for n in TYPES)
 _LSN = 24_023_128
-_MANY = 1_000_000  # of Parquet: fewer are read in less time than their reading is planned
+_ROWS_OF_CSV, _ROWS_OF_PARQUET = 500_000, 1_000_000  # fewer are read in less time than their reading is planned
 
 
 @dataclass(frozen=True)
@@ -176,11 +176,12 @@ _topic, _export = _numbered("payments+0+{:010d}.json.gz"), _numbered("payments-2
 
 FORMATS: Mapping[str, Format] = {
     "dms csv": Format(
-        "dms", _csv(op=True), _numbered("20260228-{:09d}.csv"), f"Op STRING, {_COLUMNS}", "csv", {"format": "csv"}
+        "dms", _csv(op=True), _numbered("20260228-{:09d}.csv"), f"Op STRING, {_COLUMNS}", "csv", {"format": "csv"},
+        rows=_ROWS_OF_CSV,
     ),
     "dms parquet": Format(
         "dms", _parquet(op=True), _numbered("20260228-{:09d}.parquet"), f"Op STRING, {_TYPED}", "parquet",
-        {"format": "parquet"}, rows=_MANY,
+        {"format": "parquet"}, rows=_ROWS_OF_PARQUET,
     ),
     "debezium": Format(
         "debezium", _lines(_debezium), _topic,
@@ -203,7 +204,10 @@ FORMATS: Mapping[str, Format] = {
         table={"feed": {"object": "Payment__c"}, "changes": "partial"}, columns={"id": {"source": "Id"}},
     ),
     "event_export": Format("event_export", _lines(_plain), _topic, _COLUMNS),
-    "csv": Format("csv", _csv(op=False), _numbered("payments-2026-02-28-{}.csv", step=1), _COLUMNS, "csv"),
+    "csv": Format(
+        "csv", _csv(op=False), _numbered("payments-2026-02-28-{}.csv", step=1), _COLUMNS, "csv",
+        rows=_ROWS_OF_CSV,
+    ),
     "dump json_lines": Format(
         "dump", _lines(_plain), _export, _COLUMNS,
         table={"feed": {"order_by": ["updated_at"]}}, columns={"updated_at": {"nullable": False}},
@@ -211,7 +215,7 @@ FORMATS: Mapping[str, Format] = {
     "dump parquet": Format(
         "dump", _parquet(op=False), _numbered("payments-2026-02-28-{}.parquet", step=1), _TYPED, "parquet",
         {"format": "parquet"}, table={"feed": {"order_by": ["updated_at"]}}, columns={"updated_at": {"nullable": False}},
-        rows=_MANY,
+        rows=_ROWS_OF_PARQUET,
     ),
     "stripe": Format(
         "stripe", _lines(_stripe), _export, f"fetched_at STRING, object {_ROW}", source={"stripe_version": "x"}

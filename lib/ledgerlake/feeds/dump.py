@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledgerlake.config.models import Column, Source, Table
@@ -26,7 +25,8 @@ from ledgerlake.feeds.decoding.records import Records, path_of
 from ledgerlake.feeds.files import FileFeed, Probe
 from ledgerlake.feeds.frames import PLACE
 from ledgerlake.feeds.json_lines import verify
-from ledgerlake.feeds.tabular import by_layout, names_of, parquet_layout, scan_parquet
+from ledgerlake.feeds.moment_text import moment_text, timestamp_text, usual_text
+from ledgerlake.feeds.tabular import by_layout, parquet_layout, scan_parquet
 from ledgerlake.landing.manifest import LandedObject
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class DumpedRecords:
             if not ordering:
                 positions = numbered(f"{order}|", first, len(texts), 12)
             elif usual:
-                positions = pc.binary_join_element_wise(*(_moments(values[n]) for n in places), "")
+                positions = pc.binary_join_element_wise(*(usual_text(values[n]) for n in places), "")
             return Changes(
                 range(first, first + len(texts)), "upsert", positions, values, problems, records.raws(problems)
             )
@@ -126,7 +126,7 @@ class DumpFeed(FileFeed):
         changes = decoded(spark, reading, DumpedRecords(reading.table, orders), cut)
         if not DumpTable(**reading.table.feed).order_by:
             return changes
-        others = _position(reading.table, lambda c: f"`{c.name}`")
+        others = _position(reading.table, lambda c: f"`{c.name}`", {})
         position = f"CASE WHEN _problem IS NULL THEN coalesce(_position, {others}) END"
         own = {"_position": f"{position} AS _position"}
         return changes.selectExpr(*(own.get(n, f"`{n}`") for n in changes.columns))
@@ -134,10 +134,10 @@ class DumpFeed(FileFeed):
     def _parquet(
         self, spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject]
     ) -> DataFrame:
-        names = names_of(layout)
-        position = _position(reading.table, lambda c: f"`{c.source_name}`")
+        kinds = dict(entry.split(":", 1) for entry in layout)
+        position = _position(reading.table, lambda c: f"`{c.source_name}`", kinds)
         rows = scan_parquet(spark, reading, layout, items, self.file_order)
-        return upserts(rows, reading, names, position)
+        return upserts(rows, reading, list(kinds), position)
 
     def file_order(self, name: str) -> str:
         """Return an object's place among the others: its date, then its name."""
@@ -145,30 +145,23 @@ class DumpFeed(FileFeed):
         return f"{day.isoformat() if day else ''}|{PurePosixPath(name).name}"
 
 
-def _position(table: Table, value: Callable[[Column], str]) -> str:
-    order_by = DumpTable(**table.feed).order_by
-    parts = [_ordered(table.column(n), value(table.column(n))) for n in order_by]
-    return f"concat({', '.join(parts)})" if parts else PLACE
+def _position(table: Table, value: Callable[[Column], str], kinds: Mapping[str, str]) -> str:
+    ordering = [table.column(n) for n in DumpTable(**table.feed).order_by]
+    parts = [_ordered(c, value(c), kinds.get(c.source_name, "string")) for c in ordering]
+    return " || ".join(parts) if parts else PLACE
 
 
-_MOMENT = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|\+00:00)?$"
-
-
-def _moments(texts: pa.Array) -> pa.Array:
-    """Return moments of the usual form in UTC as :func:`_ordered` writes them, null for all others."""
-    digits = pc.replace_substring_regex(texts, pattern=r"[-T :.]|Z$|\+00:00$", replacement="")
-    return pc.if_else(pc.match_substring_regex(texts, _MOMENT), pc.utf8_rpad(digits, 20, "0"), None)
-
-
-def _ordered(column: Column, value: str) -> str:
-    """Return a value as text whose order is the value's; null (so no position) where it is none."""
+def _ordered(column: Column, value: str, kind: str) -> str:
+    """Return a value of Spark's type ``kind`` as text whose order is the value's; null (so no position) where it is none."""
     if column.type == "timestamp":
+        if kind == "timestamp" and column.format == "auto":
+            return timestamp_text(value)
         moment = (
             f"timestamp_seconds(try_cast({value} AS BIGINT))" if column.format == "epoch_seconds"
             else f"timestamp_millis(try_cast({value} AS BIGINT))" if column.format == "epoch_millis"
             else f"try_cast({value} AS TIMESTAMP)"
         )  # fmt: skip
-        return f"date_format({moment}, 'yyyyMMddHHmmssSSSSSS')"
+        return moment_text(moment)
     if column.type == "date":
         return f"date_format(try_cast({value} AS DATE), 'yyyyMMdd')"
     if column.type in ("integer", "bigint"):

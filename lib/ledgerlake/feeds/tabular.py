@@ -111,8 +111,7 @@ def scan_parquet(
         reader = reader.schema(", ".join("`{}` {}".format(*entry.split(":", 1)) for entry in layout))
     rows = reader.parquet(*(f"{reading.lake_uri}/{i.path}" for i in items))
     orders = {i.path: order(i.source_name) for i in items}
-    found = placed(spark, rows, orders, "_metadata.row_index AS _ordinal")
-    return found.selectExpr("*", "CAST(NULL AS STRING) AS _broken")
+    return placed(spark, rows, orders, "CAST(NULL AS STRING) AS _broken")
 
 
 def by_layout(reading: Reading, read_group: Callable[[tuple[str, ...], list[LandedObject]], DataFrame]) -> DataFrame:

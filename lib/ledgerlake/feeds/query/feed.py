@@ -20,6 +20,7 @@ from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import write_manifest
 from ledgerlake.feeds.frames import OBJECT, literal, union_all
+from ledgerlake.feeds.moment_text import timestamp_text
 from ledgerlake.feeds.query.database import Database, by_key, by_time, connect, database_errors, quoted
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ports.objects import content_hash
@@ -238,7 +239,7 @@ def _scan(spark: SparkSession, reading: Reading, objects: list[LandedObject]) ->
 
 def _rows(frame: DataFrame, table: Table) -> DataFrame:
     watermark = QueryTable(**table.feed).watermark
-    position = f"date_format(`{watermark}`, 'yyyyMMddHHmmssSSSSSS')"
+    position = timestamp_text(f"CAST(`{watermark}` AS TIMESTAMP)")
     return frame.selectExpr(*_frame("upsert", position), *(f"`{n}`" for n in table.column_names))
 
 

@@ -1,0 +1,38 @@
+"""Moments as positions: twenty digits, ``yyyyMMddHHmmssSSSSSS`` in UTC, whose order as text is the moments'.
+
+Spark's ``date_format`` defines them. It takes longer than reading a row of Parquet, so usual
+moments are written by whole-number arithmetic in Spark, or by Arrow where they are texts.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_USUAL_TEXT = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|\+00:00)?$"
+_SINCE, _UNTIL = "TIMESTAMP'2010-01-01 00:00:00Z'", "TIMESTAMP'2100-01-01 00:00:00Z'"
+
+
+def moment_text(moment: str) -> str:
+    """Return the SQL of any moment's text; null where ``moment``, of any type that Spark takes for one, is null."""
+    return f"date_format({moment}, 'yyyyMMddHHmmssSSSSSS')"
+
+
+def timestamp_text(timestamp: str) -> str:
+    """Return the same for a column of Spark's type TIMESTAMP, in half the time from 2010 to 2099.
+
+    The last eighteen digits of such moments are one whole number, the first of them not zero. A
+    day's microseconds become its digits when each minute counts 100 seconds and each hour 100 minutes.
+    """
+    micros = f"unix_micros({timestamp})"
+    day, time = f"date_from_unix_date(CAST({micros} div 86400000000 AS INT))", f"({micros} % 86400000000)"
+    date_digits = f"(year({day}) * 10000L + month({day}) * 100 + day({day}) - 20000000)"
+    time_digits = f"{time} + ({time} div 60000000) * 40000000 + ({time} div 3600000000) * 4000000000"
+    digits = f"concat('20', CAST({date_digits} * 1000000000000 + {time_digits} AS STRING))"
+    return f"if({timestamp} >= {_SINCE} AND {timestamp} < {_UNTIL}, {digits}, {moment_text(timestamp)})"
+
+
+def usual_text(texts: pa.Array) -> pa.Array:
+    """Return texts of moments of the usual form in UTC as :func:`moment_text` writes them, null for all others."""
+    digits = pc.replace_substring_regex(texts, pattern=r"[-T :.]|Z$|\+00:00$", replacement="")
+    return pc.if_else(pc.match_substring_regex(texts, _USUAL_TEXT), pc.utf8_rpad(digits, 20, "0"), None)
