@@ -24,7 +24,7 @@ class StripeStore:
     def __init__(self) -> None:
         self._lock = Lock()
         self._by_id: dict[str, dict[str, StripeObject]] = {r: {} for r in RESOURCE_OF.values()}
-        self._newest_first: dict[str, list[StripeObject]] = {r: [] for r in RESOURCE_OF.values()}
+        self._newest_first: dict[str, list[StripeObject]] = {}  # those listed since they last changed
 
     @property
     def resources(self) -> tuple[str, ...]:
@@ -35,19 +35,21 @@ class StripeStore:
         """Make each object's version the current one."""
         with self._lock:
             for thing in versions:
-                self._by_id[RESOURCE_OF[thing["object"]]][thing["id"]] = thing
-            self._sort()
+                resource = RESOURCE_OF[thing["object"]]
+                self._by_id[resource][thing["id"]] = thing
+                self._newest_first.pop(resource, None)
 
     def forget(self, resource: str, key: str) -> None:
         """Remove an object, so that it is neither listed nor found."""
         with self._lock:
             del self._by_id[resource][key]
-            self._sort()
+            self._newest_first.pop(resource, None)
 
-    def _sort(self) -> None:
-        for resource, things in self._by_id.items():
-            ordered = sorted(things.values(), key=lambda o: (o["created"], o["id"]), reverse=True)
-            self._newest_first[resource] = ordered
+    def _sorted(self, resource: str) -> list[StripeObject]:
+        if resource not in self._newest_first:
+            things = self._by_id[resource].values()
+            self._newest_first[resource] = sorted(things, key=lambda o: (o["created"], o["id"]), reverse=True)
+        return self._newest_first[resource]
 
     def get(self, resource: str, key: str) -> StripeObject | None:
         """Return the current version of an object, or None."""
@@ -60,7 +62,7 @@ class StripeStore:
         Raises :class:`BadRequestError` for an unknown cursor id or a limit outside 1 to 100.
         """
         with self._lock:
-            rows = self._newest_first[resource]
+            rows = self._sorted(resource)
         limit = _limit(params)
         kept = [row for row in rows if _wanted(row, params)]
         if "ending_before" in params:
