@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import wal2json_plugin as plugin
 from house import DAY, NOON, rows_of
 from ledgerlake.demo.ledgerbox.settlements_db import Endpoint
 from ledgerlake.feeds.postgres.pgoutput import decode
@@ -166,12 +167,26 @@ def messages_of(endpoint: Endpoint, slot: str) -> Iterator[Any]:
 def test_wal2json_files_rebuild_the_servers_tables_in_any_order(
     seed: int, database: Endpoint, tmp_path: Path, spark: SparkSession
 ) -> None:
-    house = house_of(tmp_path, spark, database, WAL2JSON, NOTES, LEDGER)
     with psycopg.connect(database.dsn, autocommit=True) as connection:
         SlotSession(connection).create_slot(database.dbname)
         busy(database, seed * 100, 120)
-        transactions = rendered(messages_of(database, database.dbname), connection)
-    random = Random(seed)
+        sent = rendered(messages_of(database, database.dbname), connection)
+    assert_rebuilt(house_of(tmp_path, spark, database, WAL2JSON, NOTES, LEDGER), database, sent, Random(seed))
+
+
+@pytest.mark.skipif(not plugin.SERVER, reason="LEDGERLAKE_WAL2JSON_SERVER names no server that has the plugin")
+def test_files_of_the_plugin_itself_rebuild_the_servers_tables_in_any_order(
+    tmp_path: Path, spark: SparkSession
+) -> None:
+    with fresh(plugin.server(), *SCHEMA) as database:
+        plugin.create_slot(database)
+        busy(database, 1, 120)
+        sent = plugin.transactions(plugin.asked(database))
+        assert_rebuilt(house_of(tmp_path, spark, database, WAL2JSON, NOTES, LEDGER), database, sent, Random(1))
+
+
+def assert_rebuilt(house: DbHouse, database: Endpoint, transactions: list[bytes], random: Random) -> None:
+    """Deliver transactions shuffled, a fifth of them twice, in three files."""
     repeated = [*transactions, *random.sample(transactions, len(transactions) // 5)]
     random.shuffle(repeated)
 

@@ -1,8 +1,9 @@
 """Decoded pgoutput as wal2json would write it: format-version 2, include-lsn, include-xids.
 
 The plugin is not part of PostgreSQL, so its lines are made from the same decoded changes, by the
-rules of ``wal2json.c``: numbers and booleans bare, NaN null, unchanged TOAST left out, the
-identity of an update from the new row where no old one was logged.
+rules of ``wal2json.c``: numbers and booleans bare, NaN null, bytes without ``\\x``, unchanged TOAST
+left out, the identity of an update from the new row where no old one was logged. That they are the
+plugin's, byte for byte, is shown in ``test_wal2json_plugin.py``.
 """
 
 from __future__ import annotations
@@ -77,4 +78,6 @@ def _value(kind: str, value: str | None) -> str:
         return value
     if kind == "boolean":
         return {"t": "true", "f": "false"}[value]
+    if kind == "bytea":
+        value = value.removeprefix("\\x")
     return json.dumps(value, ensure_ascii=False)
