@@ -1,7 +1,10 @@
-"""A whole day on ``s3a://`` against a local S3 server, then the same day again."""
+"""A whole day on ``s3a://`` against a local S3 server, one of its objects decoded by workers, then the same day again."""
 
 from __future__ import annotations
 
+import gzip
+import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from ledgerlake.demo.ledgerbox.scale import Scale
 from ledgerlake.demo.ledgerbox.sources import Sources, running_sources
 from ledgerlake.demo.ledgerbox.world import build_world
+from ledgerlake.feeds.decoding.frame import HERE_BYTES, text_bytes
 from moto.server import ThreadedMotoServer
 from project import Project, new_project
 
@@ -60,11 +64,20 @@ def s3_project(tmp_path: Path, sources: Sources) -> Iterator[Project]:
     )
     client.create_bucket(Bucket="ledger")
     sources.apply_day(0)
+    make_large(min(sources.files.glob("topics/**/*.json.gz")))
     for file in sorted(sources.files.rglob("*")):
         if file.is_file():
             client.upload_file(str(file), "ledger", f"sources/{file.relative_to(sources.files).as_posix()}")
     yield project
     server.stop()
+
+
+def make_large(events: Path) -> None:
+    """Give the first event a field that is not declared, so large that workers fetch and decode the object."""
+    first, *others = gzip.decompress(events.read_bytes()).splitlines()
+    padded = json.loads(first) | {"padding": random.Random(1).randbytes(HERE_BYTES // 10).hex()}
+    events.write_bytes(gzip.compress(b"\n".join([json.dumps(padded).encode(), *others, b""])))
+    assert text_bytes(events.name, events.stat().st_size) > HERE_BYTES
 
 
 def test_a_day_on_s3_is_published_and_repeating_it_changes_nothing(s3_project: Project) -> None:

@@ -43,7 +43,10 @@ def decoded(
 
     schema = changes_schema(reading.table)
     work = _Work({o.path: o for o in reading.objects}, cut, decoder, schema)
-    if len(reading.objects) <= _HERE_OBJECTS and sum(map(_text_bytes, reading.objects)) <= here_bytes:
+    if (
+        len(reading.objects) <= _HERE_OBJECTS
+        and sum(text_bytes(o.path, o.size_bytes) for o in reading.objects) <= here_bytes
+    ):
         batches = [b for o in reading.objects for b in work.on_object(o, reading.lake.read(o.path))]
         rows = pa.Table.from_batches(batches, schema)
         parts = min(spark.sparkContext.defaultParallelism, 1 + rows.num_rows // _ROWS_A_TASK)
@@ -76,8 +79,9 @@ class _Work:
             yield from self.on_object(self.objects[path], memoryview(body.as_buffer()))
 
 
-def _text_bytes(item: LandedObject) -> int:
-    return item.size_bytes * (_GZIP_RATIO if item.path.endswith(".gz") else 1)
+def text_bytes(name: str, size_bytes: int) -> int:
+    """Return how much text an object is taken to hold, by its name and stored size."""
+    return size_bytes * (_GZIP_RATIO if name.endswith(".gz") else 1)
 
 
 @contextmanager
