@@ -208,6 +208,11 @@ FORMATS: Mapping[str, Format] = {
         "csv", _csv(op=False), _numbered("payments-2026-02-28-{}.csv", step=1), _COLUMNS, "csv",
         rows=_ROWS_OF_CSV,
     ),
+    "query": Format(
+        "query", _parquet(op=False), _numbered("part-{:05d}.parquet", step=1), _TYPED, "parquet",
+        table={"feed": {"watermark": "updated_at"}}, resource="public.payments",
+        columns={"updated_at": {"nullable": False}}, rows=_ROWS_OF_PARQUET,
+    ),
     "dump json_lines": Format(
         "dump", _lines(_plain), _export, _COLUMNS,
         table={"feed": {"order_by": ["updated_at"]}}, columns={"updated_at": {"nullable": False}},

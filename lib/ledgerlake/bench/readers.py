@@ -25,13 +25,14 @@ from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.files import FileFeed
 from ledgerlake.feeds.frames import reading_session
 from ledgerlake.feeds.registry import FEEDS
+from ledgerlake.feeds.tabular import parquet_layout
 from ledgerlake.landing.manifest import LandedObject
 from ledgerlake.ports.objects import LocalObjects, content_hash
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-FILES, WARM_UPS = 2, 2
+FILES, WARM_UPS = 2, 4
 GOAL_PERCENT = 60
 _AT = datetime(2026, 2, 28, tzinfo=UTC)
 
@@ -106,7 +107,8 @@ def landed(form: Format, table: Table, folder: Path, records: Sequence[Record]) 
         path = f"landing/bench/payments/{digest[:16]}/{name}"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(body)
-        layout = feed.probe(source, table)(name, body) if isinstance(feed, FileFeed) else ()
+        layout = parquet_layout(name, body) if form.reader == "parquet" else ()
+        layout = feed.probe(source, table)(name, body) if isinstance(feed, FileFeed) else layout
         found.append(LandedObject(path, name, digest, len(body), _AT, layout))
     return tuple(found)
 

@@ -7,7 +7,6 @@ that is the whole table is a matter of the table's ``snapshot`` option, not of t
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -79,11 +78,6 @@ class CsvFeed(FileFeed):
             return upserts(rows, reading, names)
 
         return by_layout(reading, read_group)
-
-    def file_order(self, name: str) -> str:
-        """Return a file's place among the others: its date, then its name."""
-        day = self.date_of(name)
-        return f"{day.isoformat() if day else ''}|{PurePosixPath(name).name}"
 
 
 def upserts(rows: DataFrame, reading: Reading, names: list[str], position: str = PLACE) -> DataFrame:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow.compute as pc
@@ -138,11 +137,6 @@ class DumpFeed(FileFeed):
         position = _position(reading.table, lambda c: f"`{c.source_name}`", kinds)
         rows = scan_parquet(spark, reading, layout, items, self.file_order)
         return upserts(rows, reading, list(kinds), position)
-
-    def file_order(self, name: str) -> str:
-        """Return an object's place among the others: its date, then its name."""
-        day = self.date_of(name)
-        return f"{day.isoformat() if day else ''}|{PurePosixPath(name).name}"
 
 
 def _position(table: Table, value: Callable[[Column], str], kinds: Mapping[str, str]) -> str:

@@ -39,6 +39,11 @@ class FileFeed(Feed):
                 continue
         return None
 
+    def file_order(self, name: str) -> str:
+        """Return an object's place among the others where the format tells no better: its date, then its name."""
+        day = self.date_of(name)
+        return f"{day.isoformat() if day else ''}|{PurePosixPath(name).name}"
+
     def extract(self, request: Extraction) -> list[Manifest]:
         """Land new objects per table; broken ones are refused one by one."""
         landed = [

@@ -44,11 +44,13 @@ def literal(text: str) -> str:
 
 
 def with_fact(spark: SparkSession, frame: DataFrame, facts: Mapping[str, str], name: str) -> DataFrame:
-    """Return the frame with column ``name``: SQL expressions by ``_object``, null for other objects.
+    """Return the frame with column ``name``: SQL expressions by ``_object``, of which the frame has no others.
 
     A few objects stand in a CASE: planning and running a broadcast join takes longer than
-    reading a small batch. Many are joined.
+    reading a small batch. Many are joined, where they differ at all.
     """
+    if len(set(facts.values())) == 1:
+        return frame.selectExpr("*", f"{next(iter(facts.values()))} AS {name}")
     if len(facts) <= _FEW_OBJECTS:
         cases = " ".join(f"WHEN {literal(path)} THEN {fact}" for path, fact in sorted(facts.items()))
         return frame.selectExpr("*", f"CASE _object {cases} END AS {name}")

@@ -6,7 +6,6 @@ and half a transaction would be loaded, and published, without the other half.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 
 from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.decoding.records import Record, record_of
 from ledgerlake.feeds.json_lines import content
 from ledgerlake.feeds.postgres.types import type_of_name
 
@@ -33,31 +33,22 @@ def probe(name: str, body: bytes, table: Table) -> tuple[str, ...]:
     return tuple(f"{column}:{kind}" for column, kind in seen.added.items())
 
 
-def _lines(name: str, body: bytes) -> Iterator[str]:
-    where, body = Where(file=name), b"".join(content(name, body))
+def _lines(name: str, body: bytes) -> Iterator[bytes]:
+    body = b"".join(content(name, body))
     if not body.endswith(b"\n"):
-        raise SourceError("the file ends in the middle of a line (truncated)", where=where)
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise SourceError("the file is not UTF-8", where=where) from error
-    yield from text[:-1].split("\n")  # str.splitlines would also split at characters that JSON allows in text
+        raise SourceError("the file ends in the middle of a line (truncated)", where=Where(file=name))
+    yield from body[:-1].split(b"\n")
 
 
-def _record(name: str, number: int, text: str) -> dict[str, Any]:
-    try:
-        record = json.loads(text, parse_constant=_no_constant)
-    except ValueError as error:
-        raise _refused(name, number, "a line is not JSON, so its transaction is not whole") from error
-    if isinstance(record, dict) and "change" in record:
+def _record(name: str, number: int, line: bytes) -> Record:
+    record = record_of(line)  # as it is read later: what lands here is not quarantined there
+    if record is None:
+        raise _refused(name, number, "a line is no JSON object in UTF-8, so its transaction is not whole")
+    if "change" in record:
         raise _refused(name, number, "format-version 1 where 2 is needed")
-    if not isinstance(record, dict) or not isinstance(record.get("action"), str):
+    if not isinstance(record.get("action"), str):
         raise _refused(name, number, "a line without an action: not wal2json format-version 2")
     return record
-
-
-def _no_constant(text: str) -> None:
-    raise ValueError(f"{text} is not JSON")  # Python would take NaN and Infinity
 
 
 def _refused(name: str, number: int, what: str) -> SourceError:
@@ -70,10 +61,10 @@ class _Seen:
 
     name: str
     table: Table
-    open: dict[str, Any] | None = None
+    open: Record | None = None
     added: dict[str, str] = field(default_factory=dict)
 
-    def take(self, number: int, record: dict[str, Any]) -> None:
+    def take(self, number: int, record: Record) -> None:
         action = record["action"]
         if action == "B":
             self._begin(number, record)
@@ -90,21 +81,21 @@ class _Seen:
                 then="end objects only after a commit",
             )
 
-    def _begin(self, number: int, record: dict[str, Any]) -> None:
+    def _begin(self, number: int, record: Record) -> None:
         if self.open is not None:
             raise _refused(self.name, number, "a transaction begins in the middle of another")
         if not _LSN.fullmatch(str(record.get("lsn"))):
             raise _refused(self.name, number, "a transaction without an LSN; set include-lsn")
         self.open = record
 
-    def _commit(self, number: int, record: dict[str, Any]) -> None:
+    def _commit(self, number: int, record: Record) -> None:
         if self.open is None:
             raise _refused(self.name, number, "the object begins in the middle of a transaction")
         if any(record.get(k) != self.open.get(k) for k in ("lsn", "xid")):
             raise _refused(self.name, number, "a commit does not belong to the transaction that is open")
         self.open = None
 
-    def _row(self, number: int, record: dict[str, Any]) -> None:
+    def _row(self, number: int, record: Record) -> None:
         if self.open is None:
             raise _refused(
                 self.name, number, "a row outside a transaction; set include-transaction, or the object is cut"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -19,16 +19,17 @@ from ledgerlake.core.types import spark_type
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import write_manifest
-from ledgerlake.feeds.frames import OBJECT, literal, union_all
+from ledgerlake.feeds.frames import literal
 from ledgerlake.feeds.moment_text import timestamp_text
 from ledgerlake.feeds.query.database import Database, by_key, by_time, connect, database_errors, quoted
+from ledgerlake.feeds.tabular import by_layout, parquet_layout, scan_parquet
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ports.objects import content_hash
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_GONE = "_gone:string"
+_GONE_AT = "_at:string"  # the column that only landed deletes have: their position
 _TICK = timedelta(microseconds=1)
 
 
@@ -83,11 +84,12 @@ class QueryFeed(Feed):
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Read landed rows and landed deletes; a row's position is its watermark in microseconds."""
-        rows = [i for i in reading.objects if _GONE not in i.layout]
-        gone = [i for i in reading.objects if _GONE in i.layout]
-        frames = [_rows(_scan(spark, reading, rows), reading.table)] if rows else []
-        kinds = dict(frames[0].dtypes) if frames else {c.name: spark_type(c.type) for c in reading.table.columns}
-        return union_all(frames + ([_deletes(_scan(spark, reading, gone), reading.table, kinds)] if gone else []))
+
+        def read_group(layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
+            rows = scan_parquet(spark, reading, layout, items, lambda _: "")  # positions need no order of objects
+            return _deletes(rows, reading.table) if _GONE_AT in layout else _rows(rows, reading.table)
+
+        return by_layout(reading, read_group)
 
 
 def window(
@@ -157,7 +159,7 @@ def _land_rows(pull: _Pull) -> list[LandedObject]:
     rows = pull.database.read(_query(pull.table, pull.own.watermark, pull.since, pull.until), _partitions(pull))
     rows.write.mode("overwrite").parquet(f"{pull.request.lake.uri}/{pull.folder}")
     begin = pull.since.isoformat() if pull.since else "start"
-    return _landed(pull.request, pull.folder, f"{pull.table.resource} {begin}..{pull.until.isoformat()}", ())
+    return _landed(pull.request, pull.folder, f"{pull.table.resource} {begin}..{pull.until.isoformat()}")
 
 
 def _partitions(pull: _Pull) -> list[str]:
@@ -202,7 +204,7 @@ def _land_deletes(pull: _Pull) -> list[LandedObject]:
             where=Where(table=table.table),
             then="check the connection and the table; raise max_share for one run if the deletes are meant",
         )
-    return _landed(pull.request, folder, f"{table.resource} keys gone {pull.reached.isoformat()}", (_GONE,))
+    return _landed(pull.request, folder, f"{table.resource} keys gone {pull.reached.isoformat()}")
 
 
 def _server_keys(pull: _Pull) -> DataFrame:
@@ -220,21 +222,15 @@ def _query(table: Table, watermark: str, since: datetime | None, until: datetime
     return f"SELECT {columns} FROM {table.resource} WHERE {mark} < '{until.isoformat()}'{lower}"
 
 
-def _landed(request: Extraction, folder: str, name: str, layout: tuple[str, ...]) -> list[LandedObject]:
+def _landed(request: Extraction, folder: str, name: str) -> list[LandedObject]:
     """Return the landed files of a query; at the source they are named by what was asked."""
-    found = [i for i in request.lake.list(folder + "/") if i.path.endswith(".parquet")]
+    bodies = {i.path: request.lake.read(i.path) for i in request.lake.list(folder + "/") if i.path.endswith(".parquet")}
     return [
         LandedObject(
-            i.path, f"{name} #{n}", content_hash(request.lake.read(i.path)), i.size_bytes, request.clock.now(), layout
+            path, f"{name} #{n}", content_hash(body), len(body), request.clock.now(), parquet_layout(path, body)
         )
-        for n, i in enumerate(found)
+        for n, (path, body) in enumerate(bodies.items())
     ]
-
-
-def _scan(spark: SparkSession, reading: Reading, objects: list[LandedObject]) -> DataFrame:
-    return spark.read.parquet(*(f"{reading.lake_uri}/{i.path}" for i in objects)).selectExpr(
-        "*", f"{OBJECT} AS _object", "_metadata.row_index AS _ordinal"
-    )
 
 
 def _rows(frame: DataFrame, table: Table) -> DataFrame:
@@ -243,9 +239,11 @@ def _rows(frame: DataFrame, table: Table) -> DataFrame:
     return frame.selectExpr(*_frame("upsert", position), *(f"`{n}`" for n in table.column_names))
 
 
-def _deletes(frame: DataFrame, table: Table, kinds: dict[str, Any]) -> DataFrame:
-    """Return landed keys as deletes, in the types that the window's rows have."""
-    values = [f"CAST({f'`{n}`' if n in table.key else 'NULL'} AS {kinds[n]}) AS `{n}`" for n in table.column_names]
+def _deletes(frame: DataFrame, table: Table) -> DataFrame:
+    values = (
+        f"CAST({f'`{c.name}`' if c.name in table.key else 'NULL'} AS {spark_type(c.type)}) AS `{c.name}`"
+        for c in table.columns
+    )
     return frame.selectExpr(*_frame("delete", "_at"), *values)
 
 

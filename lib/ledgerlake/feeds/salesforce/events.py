@@ -6,13 +6,13 @@ Sources: Salesforce Change Data Capture Developer Guide, "ChangeEventHeader Fiel
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.decoding.records import Record, path_of, record_of
 from ledgerlake.feeds.json_lines import lines_in
 
 HEADER = "ChangeEventHeader"
@@ -23,6 +23,7 @@ FieldOrder = Sequence["str | Mapping[str, Sequence[str]]"]
 RECORD_ID = re.compile(r"[A-Za-z0-9]{18}")
 
 _BITMAP = re.compile(r"(?:(?P<parent>\d+)-)?0x(?P<bits>[0-9A-Fa-f]*)")
+_EMPTY: Record = {}
 _COMMIT, _SEQUENCE = re.compile(r"[0-9]{1,19}"), re.compile(r"[0-9]{1,10}")
 _TELLING = re.compile(rb'GAP_|\*"|"0{15}|-?0x|"diffFields"\s*:\s*\[\s*"')
 
@@ -128,8 +129,9 @@ def examine(name: str, body: bytes, entity: str, order: FieldOrder, sources: Seq
     read. A line that is no event is left for quarantine.
     """
     refetches, newest = set(), ""
+    tops = {path_of(s)[0] for s in sources} | {HEADER}
     for number, line in enumerate(lines_in(name, body), 1):
-        payload = payload_of(line)
+        payload = payload_of(record_of(line) or _EMPTY, tops)
         header = payload.get(HEADER)
         if not isinstance(header, dict) or header.get("entityName") != entity:
             continue
@@ -143,15 +145,24 @@ def examine(name: str, body: bytes, entity: str, order: FieldOrder, sources: Seq
     return Found(tuple(sorted(refetches)), newest)
 
 
-def payload_of(line: bytes) -> dict[str, Any]:
-    """Return the part of an event that holds header and fields; empty where there is none."""
-    try:
-        event = json.loads(line)
-        for part in ("data", "payload"):
-            event = event.get(part, event) if HEADER not in event else event
-    except (ValueError, AttributeError, TypeError):
-        return {}
-    return event if isinstance(event, dict) else {}
+def payload_of(record: Record, tops: Set[str]) -> Record:
+    """Return the part of a record that holds header and fields, the names in ``tops``; see :data:`ROOTS`.
+
+    What stands at several places is taken as one, empty where it stands at none.
+    """
+    data = record.get("data")
+    found = None if tops.isdisjoint(record) else record
+    for part in (record.get("payload"), data.get("payload") if type(data) is dict else None):
+        if type(part) is dict and not tops.isdisjoint(part):
+            found = part if found is None else _over(found, part)
+    return _EMPTY if found is None else found
+
+
+def _over(first: Any, second: Any) -> Any:
+    """Return an event that stands at several places as one: what is null in the first is taken from the second."""
+    if type(first) is dict and type(second) is dict:
+        return {**second, **{name: _over(value, second.get(name)) for name, value in first.items()}}
+    return second if first is None else first
 
 
 def _refetches(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ledgerlake.feeds.decoding.records import at, json_text, record_of
-from ledgerlake.feeds.salesforce.events import HEADER, RECORD_ID, is_wildcard, order_of
+from ledgerlake.feeds.salesforce.events import HEADER, RECORD_ID, is_wildcard, order_of, payload_of
 from ledgerlake.feeds.salesforce.patches import Patch, Patches
 from ledgerlake.feeds.salesforce.values import Payload, Values
 
@@ -60,7 +60,7 @@ class EventReader:
         record = record_of(line)
         if record is None:
             return Event(ordinal, line, None, None, [None], "not a JSON object", None, _EMPTY)
-        payload = self._payload(record)
+        payload = payload_of(record, self._tops)
         header = payload.get(HEADER)
         if type(header) is not dict:
             header = _EMPTY
@@ -97,15 +97,6 @@ class EventReader:
             event.refused("an update that names no changed field")
         elif patch.divided and not event.problem:
             event.refused(DIVIDED)
-
-    def _payload(self, record: Payload) -> Payload:
-        """Return the part of a record that holds header and fields, see ``events.ROOTS``; where several do, as one."""
-        data = record.get("data")
-        found = None if self._tops.isdisjoint(record) else record
-        for part in (record.get("payload"), data.get("payload") if type(data) is dict else None):
-            if type(part) is dict and not self._tops.isdisjoint(part):
-                found = part if found is None else _over(found, part)
-        return _EMPTY if found is None else found
 
     def _patch(self, record: Payload, header: Payload) -> Patch:
         changed, nulled, diffs = header.get("changedFields"), header.get("nulledFields"), header.get("diffFields")
@@ -149,13 +140,6 @@ def _sent(record: Payload) -> Any:
     """Return the part of a message that holds what was sent, whatever it is."""
     found = (record.get("payload"), at(record, ("data", "payload")))
     return next((part for part in found if part is not None), record)
-
-
-def _over(first: Any, second: Any) -> Any:
-    """Return an event that stands at several places as one: what is null in the first is taken from the second."""
-    if type(first) is dict and type(second) is dict:
-        return {**second, **{name: _over(value, second.get(name)) for name, value in first.items()}}
-    return second if first is None else first
 
 
 def _kind(given: Any) -> str | None:
