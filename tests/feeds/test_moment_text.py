@@ -9,7 +9,15 @@ import pytest
 from ledgerlake.feeds.moment_text import moment_text, timestamp_text, usual_text
 
 USUAL = ["2026-03-01T10:00:00Z", "2026-03-01 10:00:00", "2026-03-01T10:00:00.120+00:00", "0001-01-01T00:00:00.000001Z"]
-OTHERS = ["2026-03-01", "2026-3-1 1:02:03", "2026-03-01T10:00:00+02:00", "2026-03-01T10:00:00.1234567Z", "soon", ""]
+OTHERS = [
+    "2026-03-01",
+    "2026-3-1 1:02:03",
+    "2026-03-01T10:00:00+02:00",
+    "2026-03-01T10:00:00.1234567Z",
+    "soon",
+    "",
+    "2026-03-01T10:00:00Zé",
+]
 DAY = 86_400_000_000
 EVERY_DAY = f"SELECT timestamp_micros(id * {DAY} + id * 7919 * 104729 % {DAY}) AS at FROM range(14000, 48000)"
 EVERY_SECOND = f"SELECT timestamp_micros(20512 * {DAY} + id * 1000000 + id * 7919 % 1000000) AS at FROM range(86400)"

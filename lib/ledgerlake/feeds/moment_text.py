@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _USUAL_TEXT = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|\+00:00)?$"
+_MARKS = (19, 16, 13, 10, 7, 4)
+"""Places in a usual text that hold no digit, from the right."""
 _SINCE, _UNTIL = "TIMESTAMP'2010-01-01 00:00:00Z'", "TIMESTAMP'2100-01-01 00:00:00Z'"
 
 
@@ -34,5 +36,8 @@ def timestamp_text(timestamp: str) -> str:
 
 def usual_text(texts: pa.Array) -> pa.Array:
     """Return texts of moments of the usual form in UTC as :func:`moment_text` writes them, null for all others."""
-    digits = pc.replace_substring_regex(texts, pattern=r"[-T :.]|Z$|\+00:00$", replacement="")
-    return pc.if_else(pc.match_substring_regex(texts, _USUAL_TEXT), pc.utf8_rpad(digits, 20, "0"), None)
+    usual = pc.if_else(pc.match_substring_regex(texts, _USUAL_TEXT), texts, None)
+    digits = pc.utf8_rtrim(pc.replace_substring(usual, "+00:00", ""), "Z")
+    for place in _MARKS:  # replacing by a regular expression takes ten times as long
+        digits = pc.binary_replace_slice(digits, place, place + 1, "")
+    return pc.utf8_rpad(digits, 20, "0")
