@@ -67,14 +67,18 @@ def placed(spark: SparkSession, records: DataFrame, orders: Mapping[str, str], *
     """
     if len(orders) > _FEW_OBJECTS:
         return with_order(spark, records.selectExpr("*", *more, f"{OBJECT} AS _object", ONE_FILE_PER_TASK), orders)
-    found = records.selectExpr("*", *more, "input_file_name() AS _uri", ONE_FILE_PER_TASK)
     facts = {"_object": {path: path for path in orders}, "_order": orders}
-    return found.selectExpr("*", *(f"{_by_uri(values)} AS {name}" for name, values in facts.items()))
+    found = (f"{_by_name(values)} AS {name}" for name, values in facts.items())
+    return records.selectExpr("*", *more, *found, ONE_FILE_PER_TASK)
 
 
-def _by_uri(values: Mapping[str, str]) -> str:
-    cases = (f"WHEN endswith(_uri, {literal(p)}) THEN {literal(v)}" for p, v in sorted(values.items()))
-    return f"CASE {' '.join(cases)} END"
+def _by_name(values: Mapping[str, str]) -> str:
+    """Return the SQL of the fact of the object that a record was read from, which is one of these."""
+    *others, (_, last) = sorted(values.items())
+    if not others:
+        return literal(last)
+    cases = (f"WHEN endswith(input_file_name(), {literal(path)}) THEN {literal(value)}" for path, value in others)
+    return f"CASE {' '.join(cases)} ELSE {literal(last)} END"
 
 
 def with_order(spark: SparkSession, frame: DataFrame, orders: Mapping[str, str]) -> DataFrame:

@@ -23,14 +23,16 @@ def moment_text(moment: str) -> str:
 def timestamp_text(timestamp: str) -> str:
     """Return the same for a column of Spark's type TIMESTAMP, in half the time from 2010 to 2099.
 
-    The last eighteen digits of such moments are one whole number, the first of them not zero. A
-    day's microseconds become its digits when each minute counts 100 seconds and each hour 100 minutes.
+    The last eighteen digits of such moments are one whole number, the first of them not zero.
+    Microseconds become digits when each minute counts 100 seconds (40 more) and each hour 100
+    minutes (40 * 100 seconds more): then 240,000 seconds a day, which leave the date its own place.
     """
     micros = f"unix_micros({timestamp})"
-    day, time = f"date_from_unix_date(CAST({micros} div 86400000000 AS INT))", f"({micros} % 86400000000)"
-    date_digits = f"(year({day}) * 10000L + month({day}) * 100 + day({day}) - 20000000)"
-    time_digits = f"{time} + ({time} div 60000000) * 40000000 + ({time} div 3600000000) * 4000000000"
-    digits = f"concat('20', CAST({date_digits} * 1000000000000 + {time_digits} AS STRING))"
+    days = f"({micros} div 86400000000)"
+    day = f"date_from_unix_date(CAST({days} AS INT))"
+    date_digits = f"(year({day}) * 10000L + month({day}) * 100 + day({day}) - 20000000) * 1000000000000"
+    clock = f"{micros} + ({micros} div 60000000) * 40000000 + ({micros} div 3600000000) * 4000000000"
+    digits = f"concat('20', CAST({date_digits} + {clock} - {days} * 240000000000 AS STRING))"
     return f"if({timestamp} >= {_SINCE} AND {timestamp} < {_UNTIL}, {digits}, {moment_text(timestamp)})"
 
 

@@ -20,7 +20,7 @@ from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.files import write_manifest
 from ledgerlake.feeds.frames import literal
-from ledgerlake.feeds.moment_text import timestamp_text
+from ledgerlake.feeds.moment_text import moment_text, timestamp_text
 from ledgerlake.feeds.query.database import Database, by_key, by_time, connect, database_errors, quoted
 from ledgerlake.feeds.tabular import by_layout, parquet_layout, scan_parquet
 from ledgerlake.landing.manifest import LandedObject, Manifest
@@ -87,7 +87,7 @@ class QueryFeed(Feed):
 
         def read_group(layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
             rows = scan_parquet(spark, reading, layout, items, lambda _: "")  # positions need no order of objects
-            return _deletes(rows, reading.table) if _GONE_AT in layout else _rows(rows, reading.table)
+            return _deletes(rows, reading.table) if _GONE_AT in layout else _rows(rows, reading.table, layout)
 
         return by_layout(reading, read_group)
 
@@ -233,9 +233,9 @@ def _landed(request: Extraction, folder: str, name: str) -> list[LandedObject]:
     ]
 
 
-def _rows(frame: DataFrame, table: Table) -> DataFrame:
-    watermark = QueryTable(**table.feed).watermark
-    position = timestamp_text(f"CAST(`{watermark}` AS TIMESTAMP)")
+def _rows(frame: DataFrame, table: Table, layout: tuple[str, ...]) -> DataFrame:
+    mark = QueryTable(**table.feed).watermark
+    position = (timestamp_text if f"{mark}:timestamp" in layout else moment_text)(f"`{mark}`")
     return frame.selectExpr(*_frame("upsert", position), *(f"`{n}`" for n in table.column_names))
 
 
