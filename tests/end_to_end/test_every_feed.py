@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from end_to_end.project import Project, new_project
+from house import lines
 from ledgerlake.demo.ledgerbox.settlements_db import SettlementsDb
 from ledgerlake.demo.ledgerbox.stripe_server import DEMO_KEY, StripeServer
 from ledgerlake.demo.serving import serving
@@ -53,17 +54,13 @@ def delivered() -> dict[str, bytes]:
         + event("CREATE", 3, header={"recordIds": [bob]}, Owner__c="Bob", City__c="Kiel"),
         "topics/people/dt=2026-03-01/people+0+0000000000.json": lines(
             OLD | {"op": "put"}, ANN | {"op": "put"}, BOB | {"op": "put"}, EVE | {"op": "put"}, EVE | {"op": "drop"}
-        ),
+        ).encode(),
         "csv/people/people_2026-03-01.csv": b"id,owner,city\n1,Ann,Oslo\n3,Eve,Rome\n",
         "csv/people/people_2026-03-02.csv": b"id,owner,city\n1,Ann,Bonn\n2,Bob,Kiel\n",
         "dump/people/people-2026-03-01.json": json.dumps(
             {"people": [ANN | {"version": 2}, OLD | {"version": 1}, BOB | {"version": 1}]}
         ).encode(),
     }  # fmt: skip
-
-
-def lines(*records: dict[str, str]) -> bytes:
-    return b"".join(json.dumps(r).encode() + b"\n" for r in records)
 
 
 class Service(BaseHTTPRequestHandler):

@@ -10,12 +10,11 @@ import pytest
 import wal2json_plugin as plugin
 from house import NOON, House, rows_of
 from ledgerlake.demo.ledgerbox.settlements_db import Endpoint
-from ledgerlake.feeds.postgres.pgoutput import decode
 from ledgerlake.feeds.postgres.slot_session import SlotSession
 from ledgerlake.ports.clock import FixedClock
 from postgres import fresh, postgres, rows_in
 from pyspark.sql import SparkSession
-from wal2json_rendered import rendered
+from wal2json_rendered import seen
 
 PIPELINE = """
 pipeline: bank
@@ -59,10 +58,7 @@ def in_utc(database: Endpoint) -> None:
 
 
 def test_rendered_lines_are_the_plugins_byte_for_byte(played: Endpoint) -> None:
-    with psycopg.connect(played.dsn, autocommit=True) as connection:
-        session = SlotSession(connection)
-        messages = map(decode, session.peek(played.dbname, "lake", session.flushed(), 10_000))
-        lines = b"".join(rendered(messages, connection)).decode().splitlines()
+    lines = b"".join(seen(played)).decode().splitlines()
     assert plugin.comparable(lines) == plugin.comparable(plugin.KEPT.read_text().splitlines())
 
 

@@ -106,8 +106,9 @@ def comparable(lines: Iterable[str]) -> list[str]:
 
 def transactions(lines: Iterable[str]) -> list[bytes]:
     """Return the plugin's lines transaction by transaction."""
-    found: list[str] = []
+    found: list[list[str]] = []
     for line in lines:
-        begins = json.loads(line)["action"] == "B"
-        found = [*found, line + "\n"] if begins else [*found[:-1], found[-1] + line + "\n"]
-    return [text.encode() for text in found]
+        if json.loads(line)["action"] == "B":
+            found.append([])
+        found[-1].append(line + "\n")
+    return ["".join(some).encode() for some in found]

@@ -12,10 +12,20 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ledgerlake.feeds.postgres.pgoutput import Begin, Change, Commit, Relation, Row, Truncate
-from ledgerlake.feeds.postgres.slot_session import format_lsn
+import psycopg
+from ledgerlake.demo.ledgerbox.settlements_db import Endpoint
+from ledgerlake.feeds.postgres.pgoutput import Begin, Change, Commit, Relation, Row, Truncate, decode
+from ledgerlake.feeds.postgres.slot_session import SlotSession, format_lsn
 
 BARE = {"smallint", "integer", "bigint", "real", "double precision", "oid"}
+
+
+def seen(database: Endpoint) -> list[bytes]:
+    """Return the lines of each transaction that a slot with the database's name has seen."""
+    with psycopg.connect(database.dsn, autocommit=True) as connection:
+        session = SlotSession(connection)
+        messages = session.peek(database.dbname, "lake", session.flushed(), 10_000_000)
+        return rendered(map(decode, messages), connection)
 
 
 def rendered(messages: Iterable[Any], connection: Any) -> list[bytes]:

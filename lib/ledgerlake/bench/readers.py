@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FILES, WARM_UPS = 2, 4
 GOAL_PERCENT = 60
+_PROBES = {"query": parquet_layout}  # of feeds that are no file feeds, and say when landing what is in a file
 _AT = datetime(2026, 2, 28, tzinfo=UTC)
 
 
@@ -107,8 +108,8 @@ def landed(form: Format, table: Table, folder: Path, records: Sequence[Record]) 
         path = f"landing/bench/payments/{digest[:16]}/{name}"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(body)
-        layout = parquet_layout(name, body) if form.reader == "parquet" else ()
-        layout = feed.probe(source, table)(name, body) if isinstance(feed, FileFeed) else layout
+        probe = feed.probe(source, table) if isinstance(feed, FileFeed) else _PROBES.get(form.feed)
+        layout = probe(name, body) if probe else ()
         found.append(LandedObject(path, name, digest, len(body), _AT, layout))
     return tuple(found)
 

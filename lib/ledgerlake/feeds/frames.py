@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-ONE_FILE_PER_TASK = "monotonically_increasing_id() & 8589934591 AS _ordinal"
+_ORDINAL = "monotonically_increasing_id() & 8589934591 AS _ordinal"
 """The record's place in its file. True only where each task reads exactly one whole file, which
 :func:`reading_session` arranges: the low 33 bits of the id then count the file's records."""
 
-OBJECT = "substring_index(input_file_name(), '/', -5)"
+_OBJECT = "substring_index(input_file_name(), '/', -5)"
 """A landed object's path in the lake, from the URI that Spark reads. To be asked right above the scan."""
 
 # Cut off as bytes: the functions of text count letters, which takes longer than all the rest.
@@ -66,10 +66,10 @@ def placed(spark: SparkSession, records: DataFrame, orders: Mapping[str, str], *
     takes longer than reading a row of Parquet.
     """
     if len(orders) > _FEW_OBJECTS:
-        return with_order(spark, records.selectExpr("*", *more, f"{OBJECT} AS _object", ONE_FILE_PER_TASK), orders)
+        return with_order(spark, records.selectExpr("*", *more, f"{_OBJECT} AS _object", _ORDINAL), orders)
     facts = {"_object": {path: path for path in orders}, "_order": orders}
     found = (f"{_by_name(values)} AS {name}" for name, values in facts.items())
-    return records.selectExpr("*", *more, *found, ONE_FILE_PER_TASK)
+    return records.selectExpr("*", *more, *found, _ORDINAL)
 
 
 def _by_name(values: Mapping[str, str]) -> str:

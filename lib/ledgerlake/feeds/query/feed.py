@@ -224,13 +224,15 @@ def _query(table: Table, watermark: str, since: datetime | None, until: datetime
 
 def _landed(request: Extraction, folder: str, name: str) -> list[LandedObject]:
     """Return the landed files of a query; at the source they are named by what was asked."""
-    bodies = {i.path: request.lake.read(i.path) for i in request.lake.list(folder + "/") if i.path.endswith(".parquet")}
-    return [
-        LandedObject(
-            path, f"{name} #{n}", content_hash(body), len(body), request.clock.now(), parquet_layout(path, body)
-        )
-        for n, (path, body) in enumerate(bodies.items())
-    ]
+    found: list[LandedObject] = []
+    for item in request.lake.list(folder + "/"):
+        if item.path.endswith(".parquet"):
+            body, told = request.lake.read(item.path), f"{name} #{len(found)}"
+            layout = parquet_layout(item.path, body)
+            found.append(
+                LandedObject(item.path, told, content_hash(body), item.size_bytes, request.clock.now(), layout)
+            )
+    return found
 
 
 def _rows(frame: DataFrame, table: Table, layout: tuple[str, ...]) -> DataFrame:
