@@ -12,7 +12,8 @@
     │   ├── PublishError       Snowflake refused or did not hold what was sent exit 6
     │   └── NotFoundError      the named run, batch, table or key is unknown exit 7
     └── TransientError         the same call may succeed later              exit 75
-        └── LeaseHeld          another run writes this table now            exit 75
+        ├── LeaseHeld          another run writes this pipeline now         exit 75
+        └── LeaseLost          this run slept, another may have gone on     exit 75
 
 Retry policy is a matter of type: only a ``TransientError`` is retried. No message ever holds
 a secret or personal data: values are named by column and place, never printed.
@@ -104,4 +105,8 @@ class TransientError(LedgerlakeError):
 
 
 class LeaseHeld(TransientError):
-    """Another run holds the table's lease."""
+    """Another run holds the pipeline's lease."""
+
+
+class LeaseLost(TransientError):
+    """This run's lease ended before its work: it touches nothing more."""
