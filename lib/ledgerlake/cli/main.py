@@ -52,9 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
         with storage_errors():
             app(args=arguments, standalone_mode=True)
     except LedgerlakeError as error:
-        Context(Path(), "").errors.print(f"[bold red]{type(error).__name__}[/] {_escaped(str(error))}")
+        own = Context(Path(), "")
+        own.say("[bold red]{kind}[/] {error}", to=own.errors, kind=type(error).__name__, error=error)
         raise SystemExit(error.exit_code) from None
 
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
