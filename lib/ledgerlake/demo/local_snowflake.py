@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ledgerlake.errors import ConfigError, TransientError
+from ledgerlake.ports.private import bare_environment
 
 START_S_MAX = 30
 STOP_S_MAX = 10
@@ -61,7 +62,7 @@ class LocalSnowflake:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env=bare_environment(os.environ, PYTHONPATH=path),
             start_new_session=True,  # Ctrl-C reaches the command first, which then closes in order
         )
 

@@ -46,9 +46,7 @@ class ExactCursor(FakeSnowflakeCursor):
                 msg=local_text(str(error.raw_msg)), errno=error.errno, sqlstate=error.sqlstate or "n/a"
             ) from None
         except Exception as error:  # else the stand-in answers 500, and the connector asks for a minute
-            raise ProgrammingError(
-                msg=local_text(str(error)), errno=STATEMENT_FAILED_ERRNO, sqlstate="22000"
-            ) from None
+            raise ProgrammingError(msg=local_text(str(error)), errno=STATEMENT_FAILED_ERRNO, sqlstate="22000") from None
 
 
 class ExactConnection(FakeSnowflakeConnection):

@@ -33,7 +33,8 @@ class ReferencedSecrets:
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None, client: Any = None) -> None:
-        self._environment = os.environ if environment is None else environment
+        # as it is now: variables are withheld for a moment while the JVM starts
+        self._environment = dict(os.environ) if environment is None else environment
         self._client = client
 
     def resolve(self, reference: str) -> str:
