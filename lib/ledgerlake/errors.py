@@ -16,12 +16,15 @@
         └── LeaseLost          this run slept, another may have gone on     exit 75
 
 Retry policy is a matter of type: only a ``TransientError`` is retried. No message ever holds
-a secret or personal data: values are named by column and place, never printed.
+a secret or personal data: values are named by column and place, never printed, and the texts
+go through ``discretion.hidden``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ledgerlake.discretion import hidden
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,10 @@ class LedgerlakeError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, *, where: Where = NOWHERE, then: str = "") -> None:
-        self.what, self.where, self.then = what, where, then
-        place = str(where)
-        super().__init__(what + (f" ({place})" if place else "") + (f". Next: {then}" if then else ""))
+        self.what, self.then = hidden(what), hidden(then)
+        self.where = replace(where, file=hidden(where.file)) if where.file else where
+        place = str(self.where)
+        super().__init__(self.what + (f" ({place})" if place else "") + (f". Next: {self.then}" if then else ""))
 
 
 class TerminalError(LedgerlakeError):

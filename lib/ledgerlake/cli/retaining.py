@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ledgerlake.cli.context import Context
-from ledgerlake.cli.looking import grid
+from ledgerlake.cli.door import grid
 from ledgerlake.core.retention import Removal
 from ledgerlake.ops.retention import apply, plan
 

@@ -142,7 +142,8 @@ class shown_progress:  # noqa: N801 - used as a context manager function
                 if self._status:
                     self._status.update(f"{stage} {subject}")
                 return
-            self._own.errors.print(f"  [dim]{stage:<8}[/] {subject:<28} {result}", markup=True, soft_wrap=True)
+            line = {"stage": f"{stage:<8}", "subject": f"{subject:<28}", "result": result}
+            self._own.say("  [dim]{stage}[/] {subject} {result}", to=self._own.errors, **line)
 
         return listen
 

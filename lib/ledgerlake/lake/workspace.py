@@ -15,7 +15,7 @@ from ledgerlake.lake.control import ControlTables
 from ledgerlake.lake.fence import Fence
 from ledgerlake.lake.leases import Leases
 from ledgerlake.lake.paths import LakePaths
-from ledgerlake.lake.session import start_spark
+from ledgerlake.lake.session import references, start_spark, withheld
 from ledgerlake.lake.tables import TableStorage
 from ledgerlake.landing.manifest import ManifestLog
 from ledgerlake.ports.clock import Clock
@@ -99,7 +99,8 @@ class Workspace:
         """Return the one session, started when first asked for."""
         with self._spark_lock:
             if self._spark is None:
-                self._spark = self.make_spark(self.environment, self.secrets, f"ledgerlake {self.pipeline.name}")
+                with withheld(references(self.environment, self.pipeline.spec)):
+                    self._spark = self.make_spark(self.environment, self.secrets, f"ledgerlake {self.pipeline.name}")
             return self._spark
 
     @property

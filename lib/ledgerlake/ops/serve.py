@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import ledgerlake
-from ledgerlake.config.check_marts import mart_graph
+from ledgerlake.config.mart_sql import mart_graph
 from ledgerlake.config.models import Mart, Table
 from ledgerlake.config.personal import personal_columns
 from ledgerlake.core import change as c
