@@ -197,7 +197,9 @@ class Target(Model):
 class PipelineFile(Model):
     """The contents of ``conf/pipelines/<name>/pipeline.yml``.
 
-    ``gate`` is what the decision over all suites is called in messages.
+    ``gate`` is what the decision over all suites is called in messages. ``on_refusal`` says for
+    what a run ends with an exit code of its own as long as it is open: refused objects and
+    quarantined ``deliveries``, quarantined ``rows`` too, or nothing (``report``).
     """
 
     pipeline: Name
@@ -206,6 +208,7 @@ class PipelineFile(Model):
     masters: tuple[Master, ...] = ()
     marts: tuple[Mart, ...] = ()
     gate: Name | None = None
+    on_refusal: Literal["deliveries", "rows", "report"] = "deliveries"
     charts: tuple[Chart, ...] = ()
     publication: Target
     alerts: Alerts = Alerts()
@@ -248,4 +251,4 @@ class Pipeline(Model):
         tables = {name: t.fingerprint for name, t in self.tables.items()}
         suites = {name: s.fingerprint for name, s in self.suites.items()}
         sql = self.sql | {f"alert {name}": text for name, text in self.alert_sql.items()}
-        return fingerprint([self.spec.model_dump(mode="json"), tables, sql, suites])
+        return fingerprint([self.spec.model_dump(mode="json", exclude={"on_refusal"}), tables, sql, suites])

@@ -19,7 +19,7 @@ from ledgerlake.config.models import Mart, Table
 from ledgerlake.config.personal import personal_columns
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import serving_state
-from ledgerlake.errors import GateBlocked
+from ledgerlake.errors import GateBlocked, Where
 from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import candidates
 from ledgerlake.lake.candidates import Candidate
@@ -32,6 +32,7 @@ from ledgerlake.ops.export import exported
 from ledgerlake.ops.parallel import run_graph
 from ledgerlake.ops.progress import Progress
 from ledgerlake.ops.settle import Standing
+from ledgerlake.ops.unexpected import typed
 from ledgerlake.publish.model import Publication, Publishing, TableSlice
 from ledgerlake.quality.evaluate import evaluate, failing_keys
 from ledgerlake.quality.gate import blocked_message, decide
@@ -99,8 +100,8 @@ class Server:
         return PUBLISHED
 
     def _each(self, graph: dict[str, set[str]], work: Callable[[str], None]) -> None:
-        for error in run_graph(graph, work, self._w.environment.spark.table_threads).values():
-            raise error
+        for name, error in run_graph(graph, work, self._w.environment.spark.table_threads).items():
+            raise typed(error, Where(table=name.removeprefix("gate ")), self._w.crashes) from error
 
     def _build_or_judge(self, builder: MartBuilder, name: str) -> None:
         kind, _, table = name.partition(" ")

@@ -16,8 +16,8 @@ from ledgerlake.config.models import Chart
 from ledgerlake.lake import readers
 from ledgerlake.lake.readers import PublicationRecord
 from ledgerlake.lake.workspace import Workspace
-from ledgerlake.ops.load import open_quarantine
 from ledgerlake.ops.run import RunReport
+from ledgerlake.ops.untaken import open_quarantine
 
 Record = Mapping[str, Any]
 
