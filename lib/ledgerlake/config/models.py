@@ -183,13 +183,20 @@ class Chart(Model):
     by: Name | None = None
 
 
+class ExternalStage(Model):
+    """A stage of Snowflake's through which it reads exported files where they are, below ``url`` (``s3://…``)."""
+
+    name: str
+    url: str = Field(pattern=r"^s3://[^/]+")
+
+
 class Target(Model):
     """Where the marts are served in Snowflake."""
 
     database: str
     schema_name: str = Field(alias="schema")
     bi_schema: str
-    external_stage: str | None = None
+    external_stage: ExternalStage | None = None
     bi_role: str | None = None
     cleared_role: str | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ledgerlake.lake.quarantine import open_rows
@@ -19,10 +20,12 @@ from ledgerlake.ops.decisions import DISMISSED, Subject, latest, object_id, with
 
 @dataclass(frozen=True)
 class OpenObject:
-    """One refused object that nobody settled."""
+    """One refused object that nobody settled, and the run that refused it."""
 
     table: str
     refused: RefusedObject
+    run_id: str
+    at: datetime
 
     @property
     def id(self) -> str:
@@ -68,19 +71,20 @@ class Untaken:
 def untaken(workspace: Workspace, table: str | None = None) -> Untaken:
     """Return what is open, of one table or all; reads lists and control tables, and the quarantine without Spark."""
     names = [table] if table else list(workspace.pipeline.tables)
-    objects = [OpenObject(n, r) for n in names if n in workspace.logs for r in _refused(workspace, n)]
+    objects = [o for n in names if n in workspace.logs for o in _refused(workspace, n)]
     return Untaken(tuple(objects), tuple(_batches(workspace, names)), tuple(open_quarantine(workspace, table)))
 
 
-def _refused(workspace: Workspace, table: str) -> list[RefusedObject]:
+def _refused(workspace: Workspace, table: str) -> list[OpenObject]:
     """Return the refused objects of a table whose names were not landed later, and that nobody dismissed."""
-    found: dict[tuple[str, str], RefusedObject] = {}
+    found: dict[tuple[str, str], OpenObject] = {}
     for manifest in workspace.logs[table].all():
-        landed = {o.source_name for o in manifest.objects}
-        found = {i: r for i, r in found.items() if i[0] not in landed}
-        found |= {r.identity: r for r in manifest.refused}
+        for name in {o.source_name for o in manifest.objects}:
+            for identity in [i for i in found if i[0] == name]:
+                del found[identity]
+        found |= {r.identity: OpenObject(table, r, manifest.run_id, manifest.landed_at) for r in manifest.refused}
     gone = with_action(workspace, DISMISSED)
-    return [r for i, r in found.items() if object_id(table, i) not in gone]
+    return [o for o in found.values() if o.id not in gone]
 
 
 def _batches(workspace: Workspace, tables: list[str]) -> list[dict[str, Any]]:
