@@ -33,6 +33,9 @@ class Paths:
         self.op = "__op" if flat else "op"
         self.deleted = "__deleted" if flat else None
         self.order = tuple(map(path_of, source.order_fields if flat else ORDER_FIELDS[source.database]))
+        names = ("schema" if source.database == "postgresql" else "db", "table")
+        self.named: tuple[Path, ...] = tuple((f"__{n}",) if flat else ("source", n) for n in names)
+        """Where a message names its schema (MySQL: database) and its table."""
         self.server: Path | None = None if flat or source.server_id is None else ("source", "server_id")
 
     def full(self, column: Column) -> Path:
