@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any, TypeAlias
@@ -129,8 +129,10 @@ class Record:
 class ManifestLog:
     """The manifests of one table in order: the record of everything that ever arrived."""
 
-    def __init__(self, store: ObjectStore, pipeline: str, table: str) -> None:
-        self._store, self._pipeline, self._table = store, pipeline, table
+    def __init__(
+        self, store: ObjectStore, pipeline: str, table: str, may_write: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store, self._pipeline, self._table, self._may_write = store, pipeline, table, may_write
         self._prefix = f"landing/{pipeline}/{table}/_manifests/"
         self._read: list[Manifest] | None = None
         self._record: Record | None = None
@@ -161,6 +163,7 @@ class ManifestLog:
     def append(self, manifest: Manifest) -> None:
         """Write the next manifest; a second writer of the same number loses, cleanly."""
         path = f"{self._prefix}{manifest.sequence:08d}.json"
+        self._may_write()
         if not self._store.write(path, manifest.to_json(), if_absent=True):
             raise TransientError(
                 "another run landed this table at the same moment",

@@ -21,6 +21,13 @@ TYPES = {
     "timestamp": "TIMESTAMP_NTZ(6)",  # always UTC: sessions run with TIMEZONE = UTC
 }
 DIGITS_MAX = 38
+LOCKS, OWNERS = "PUBLICATION_LOCKS", "PUBLICATION_TABLES"
+STAGING_PREFIX = "STG_"
+
+
+def is_reserved(name: str) -> bool:
+    """Say whether a table may not be called so, because it is, or may become, one of our own beside it."""
+    return name.upper().startswith(("PUBLICATION_", STAGING_PREFIX))
 
 
 def bare(name: str) -> str:
