@@ -272,9 +272,10 @@ def own_columns(workspace: Workspace, table: Table, columns: dict[str, str]) -> 
 
 
 def identity_of(workspace: Workspace, manifest: Manifest) -> str:
-    """Return the batch id of an extraction: its exact objects and what the table declares."""
+    """Return the batch id of an extraction: its exact deliveries and what the table declares."""
     fingerprint = workspace.pipeline.tables[manifest.table].fingerprint
-    return batch_id(manifest.table, [(o.source_name, o.content_hash) for o in manifest.objects], fingerprint)
+    contents = [(o.source_name, o.content_hash + (f"#{o.delivery}" if o.delivery > 1 else "")) for o in manifest.objects]
+    return batch_id(manifest.table, contents, fingerprint)
 
 
 def declared(workspace: Workspace, table: str) -> str:
