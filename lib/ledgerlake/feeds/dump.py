@@ -27,6 +27,7 @@ from ledgerlake.feeds.json_lines import verify
 from ledgerlake.feeds.moment_text import moment_text, timestamp_text, usual_text
 from ledgerlake.feeds.tabular import by_layout, parquet_layout, scan_parquet
 from ledgerlake.landing.manifest import LandedObject
+from ledgerlake.sql.values import text_sql, value_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -60,7 +61,7 @@ class DumpedRecords:
         paths, order = [path_of(c.source_name) for c in self.table.columns], self.orders[item.path]
         ordering = [self.table.column(n) for n in DumpTable(**self.table.feed).order_by]
         places = [self.table.column_names.index(c.name) for c in ordering]
-        usual = all(c.type == "timestamp" and c.format == "auto" for c in ordering)
+        usual = all(c.type == "timestamp" and c.format == "auto" and c.zone is None for c in ordering)
 
         def decode(first: int, texts: Sequence[bytes]) -> Changes:
             records = Records(texts)
@@ -147,18 +148,12 @@ def _position(table: Table, value: Callable[[Column], str], kinds: Mapping[str, 
 
 def _ordered(column: Column, value: str, kind: str) -> str:
     """Return a value of Spark's type ``kind`` as text whose order is the value's; null (so no position) where it is none."""
+    typed = value_sql(column.kind, value, kind)
     if column.type == "timestamp":
-        if kind == "timestamp" and column.format == "auto":
-            return timestamp_text(value)
-        moment = (
-            f"timestamp_seconds(try_cast({value} AS BIGINT))" if column.format == "epoch_seconds"
-            else f"timestamp_millis(try_cast({value} AS BIGINT))" if column.format == "epoch_millis"
-            else f"try_cast({value} AS TIMESTAMP)"
-        )  # fmt: skip
-        return moment_text(moment)
+        return timestamp_text(value) if kind == "timestamp" and column.format == "auto" else moment_text(typed)
     if column.type == "date":
-        return f"date_format(try_cast({value} AS DATE), 'yyyyMMdd')"
+        return f"date_format({typed}, 'yyyyMMdd')"
     if column.type in ("integer", "bigint"):
         # Shifted by 10^19, so that negative numbers stand below positive ones.
-        return f"lpad(CAST(try_cast({value} AS DECIMAL(20,0)) + 10000000000000000000BD AS STRING), 20, '0')"
-    return f"concat(CAST({value} AS STRING), '|')"
+        return f"lpad(CAST(CAST({typed} AS DECIMAL(20,0)) + 10000000000000000000BD AS STRING), 20, '0')"
+    return f"concat({text_sql(value, kind)}, '|')"

@@ -156,10 +156,9 @@ def _commit(entry: Mapping[str, Any]) -> Commit:
 
 def value_field(column: Column) -> Field:
     """Return the Delta field of a contract column; always nullable, deletes carry only keys."""
-    names = {"bigint": "long"}
     from deltalake.schema import PrimitiveType
 
-    return Field(column.name, PrimitiveType(names.get(column.type, column.type)), nullable=True)
+    return Field(column.name, PrimitiveType(column.kind.delta), nullable=True)
 
 
 def _text(name: str) -> Field:
