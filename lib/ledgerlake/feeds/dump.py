@@ -25,7 +25,8 @@ from ledgerlake.feeds.files import FileFeed, Probe
 from ledgerlake.feeds.frames import PLACE
 from ledgerlake.feeds.json_lines import verify
 from ledgerlake.feeds.moment_text import moment_text, timestamp_text, usual_text
-from ledgerlake.feeds.tabular import by_layout, parquet_layout, scan_parquet
+from ledgerlake.feeds.parquet_files import delivered_columns, parquet_layout, scan_parquet
+from ledgerlake.feeds.tabular import by_layout
 from ledgerlake.landing.manifest import LandedObject
 from ledgerlake.sql.values import text_sql, value_sql
 
@@ -103,7 +104,7 @@ class DumpFeed(FileFeed):
 
         def probe(name: str, body: bytes) -> tuple[str, ...]:
             if options.format == "parquet":
-                return parquet_layout(name, body)
+                return parquet_layout(name, body, table)
             if options.format == "json_array":
                 list(ArrayElements(options.records)(name, body))
             else:
@@ -114,7 +115,7 @@ class DumpFeed(FileFeed):
 
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """Return a Parquet footer's columns; JSON has no header."""
-        return dict(entry.split(":", 1) for entry in item.layout) or None
+        return delivered_columns(item.layout, table) or None
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Parse each record once."""
@@ -134,10 +135,9 @@ class DumpFeed(FileFeed):
     def _parquet(
         self, spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject]
     ) -> DataFrame:
-        kinds = dict(entry.split(":", 1) for entry in layout)
-        position = _position(reading.table, lambda c: f"`{c.source_name}`", kinds)
         rows = scan_parquet(spark, reading, layout, items, self.file_order)
-        return upserts(rows, reading, list(kinds), position)
+        position = _position(reading.table, lambda c: f"`{c.source_name}`", dict(rows.dtypes))
+        return upserts(rows, reading, rows.columns, position)
 
 
 def _position(table: Table, value: Callable[[Column], str], kinds: Mapping[str, str]) -> str:

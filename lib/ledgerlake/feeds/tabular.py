@@ -1,14 +1,13 @@
-"""Files of rows and columns, CSV and Parquet: their frame is checked at landing, and each is scanned once.
+"""Files of rows and columns: their frame is checked at landing, and each is scanned once.
 
 Shared by every feed whose files have a layout: its ``column:type`` pairs come from the header or
-the footer and stand in the manifest, so a batch may mix layouts.
+the footer and stand in the manifest, so a batch may mix layouts. Parquet is :mod:`ledgerlake.feeds.parquet_files`.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,12 @@ from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.frames import placed, union_all
 from ledgerlake.landing.manifest import LandedObject
+from ledgerlake.sql.values import text_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _PROBED_BYTES = 1 << 16
-_PLAIN_TYPE = re.compile(r"string|bigint|int|smallint|boolean|date|double|float|decimal\(\d+,\d+\)|timestamp")
 OrderOf = Callable[[str], str]
 """An object's name at the source → the text by which it stands among the others."""
 
@@ -61,30 +60,6 @@ def _check_first_row(name: str, first: list[str], columns: list[str]) -> None:
         raise SourceError("a byte order mark before the first value", where=Where(file=name))
 
 
-def parquet_layout(name: str, body: bytes) -> tuple[str, ...]:
-    """Read a Parquet footer and return its layout; a truncated file has none and is refused."""
-    import pyarrow.parquet as parquet
-    from pyarrow import ArrowInvalid, BufferReader
-
-    if not body:
-        raise SourceError("the file is empty", where=Where(file=name))
-    try:
-        schema = parquet.read_schema(BufferReader(body))
-    except (ArrowInvalid, OSError) as error:
-        raise SourceError("not a whole Parquet file (truncated?)", where=Where(file=name)) from error
-    return tuple(f"{f.name}:{arrow_type_name(str(f.type))}" for f in schema)
-
-
-def arrow_type_name(name: str) -> str:
-    """Return the Spark name of an Arrow type as DMS and Spark write them."""
-    if name.startswith("decimal128("):
-        return name.replace("decimal128", "decimal").replace(" ", "")
-    if name.startswith("timestamp"):
-        return "timestamp"
-    known = {"int64": "bigint", "int32": "int", "int16": "smallint", "bool": "boolean", "date32[day]": "date"}
-    return known.get(name, {"large_string": "string"}.get(name, name))
-
-
 def scan_csv(
     spark: SparkSession, reading: Reading, names: Sequence[str], items: Sequence[LandedObject], order: OrderOf, *,
     header: bool, delimiter: str = ",", null: str = "",
@@ -99,21 +74,6 @@ def scan_csv(
     return placed(spark, frame, {i.path: order(i.source_name) for i in items})
 
 
-def scan_parquet(
-    spark: SparkSession, reading: Reading, layout: Sequence[str], items: Sequence[LandedObject], order: OrderOf
-) -> DataFrame:
-    """Read Parquet files of one layout, with the same columns of their own as CSV files.
-
-    A layout of plain types is the schema, so that Spark need not open every footer first.
-    """
-    reader = spark.read
-    if all(_PLAIN_TYPE.fullmatch(entry.split(":", 1)[1]) for entry in layout):
-        reader = reader.schema(", ".join("`{}` {}".format(*entry.split(":", 1)) for entry in layout))
-    rows = reader.parquet(*(f"{reading.lake_uri}/{i.path}" for i in items))
-    orders = {i.path: order(i.source_name) for i in items}
-    return placed(spark, rows, orders, "CAST(NULL AS STRING) AS _broken")
-
-
 def by_layout(reading: Reading, read_group: Callable[[tuple[str, ...], list[LandedObject]], DataFrame]) -> DataFrame:
     """Read each group of objects with one layout, then union; one scan in all."""
     groups: dict[tuple[str, ...], list[LandedObject]] = {}
@@ -126,7 +86,7 @@ def by_layout(reading: Reading, read_group: Callable[[tuple[str, ...], list[Land
     own = set(reading.table.column_names)
     return union_all(
         [
-            f.selectExpr(*(f"CAST(`{n}` AS STRING) AS `{n}`" if n in own else f"`{n}`" for n in f.columns))
+            f.selectExpr(*(f"{text_sql(f'`{n}`', kind)} AS `{n}`" if n in own else f"`{n}`" for n, kind in f.dtypes))
             for f in frames
         ]
     )

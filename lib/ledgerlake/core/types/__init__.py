@@ -13,6 +13,7 @@ from typing import Any
 from ledgerlake.core.types.base import ColumnType, Refusal
 from ledgerlake.core.types.moments import Counted, Date, Timestamp
 from ledgerlake.core.types.numbers import Decimals, Whole
+from ledgerlake.core.types.sources import MOMENTS
 from ledgerlake.core.types.words import Boolean, Text
 
 __all__ = ["SIMPLE", "ColumnType", "Refusal", "column_type", "contract_type", "decimal_parts", "is_type", "spark_type"]
@@ -27,7 +28,7 @@ SIMPLE: dict[str, ColumnType[Any]] = {
 """Every type but the decimals, by its name in a contract."""
 _DECIMAL = re.compile(r"decimal\(\s*([0-9]{1,2})\s*,\s*([0-9]{1,2})\s*\)")
 _PRECISION_MAX = 38
-_WIDENED = {"smallint": "integer", "tinyint": "integer", "timestamp_ntz": "timestamp"}
+_WIDENED = {"smallint": "integer", "tinyint": "integer"} | dict.fromkeys(MOMENTS, "timestamp")
 
 
 def column_type(

@@ -17,7 +17,8 @@ from pathlib import PurePosixPath
 from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.dms.options import DmsSource, DmsTable
-from ledgerlake.feeds.tabular import csv_columns, names_of, parquet_layout
+from ledgerlake.feeds.parquet_files import parquet_layout
+from ledgerlake.feeds.tabular import csv_columns, names_of
 
 BEFORE = "BI_"
 ROW_TABLE, ROW_SCHEMA = "$table", "$schema"
@@ -56,7 +57,7 @@ def probe_file(name: str, body: bytes, options: DmsSource, table: Table) -> tupl
     if is_transactions(name, options):
         layout = _probe_transactions(name, body, options, own, table)
     elif options.format == "parquet":
-        layout = parquet_layout(name, body)
+        layout = parquet_layout(name, body, table)
     else:
         layout = probe_csv(name, body, options, own)
     _verify(name, layout, options, table)

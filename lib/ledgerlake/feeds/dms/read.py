@@ -10,7 +10,8 @@ from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.dms.layout import BEFORE, ROW_SCHEMA, ROW_TABLE, file_order, row_names
 from ledgerlake.feeds.dms.options import DmsSource
 from ledgerlake.feeds.frames import PLACE, literal
-from ledgerlake.feeds.tabular import names_of, scan_csv, scan_parquet
+from ledgerlake.feeds.parquet_files import scan_parquet
+from ledgerlake.feeds.tabular import names_of, scan_csv
 from ledgerlake.landing.manifest import LandedObject
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ def read_group(spark: SparkSession, reading: Reading, layout: tuple[str, ...], i
     options, names = DmsSource(**reading.source_options), names_of(layout)
     in_transactions = ROW_TABLE in names
     if options.format == "parquet" and not in_transactions:
-        rows = scan_parquet(spark, reading, layout, items, file_order)
+        own = [n for n in (options.op_column, options.sequence_column, options.timestamp_column) if n]
+        before = [BEFORE + reading.table.column(k).source_name for k in reading.table.key]
+        rows = scan_parquet(spark, reading, layout, items, file_order, [*own, *before])
+        names = [n for n in names if n in rows.columns]
     else:
         header = options.header and not in_transactions
         rows = scan_csv(spark, reading, names, items, file_order, header=header, null=options.null)
