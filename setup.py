@@ -86,6 +86,7 @@ setup(
     package_dir={"": "lib"},
     packages=find_packages("lib", include=["ledgerlake", "ledgerlake.*"]),
     package_data={
+        "ledgerlake.config": ["spark_functions.txt"],
         "ledgerlake.lake": ["log4j2.properties"],
         "ledgerlake.setup": ["*.sha256", "java.requirements"],
     },

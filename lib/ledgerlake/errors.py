@@ -12,15 +12,19 @@
     │   ├── PublishError       Snowflake refused or did not hold what was sent exit 6
     │   └── NotFoundError      the named run, batch, table or key is unknown exit 7
     └── TransientError         the same call may succeed later              exit 75
-        └── LeaseHeld          another run writes this table now            exit 75
+        ├── LeaseHeld          another run writes this pipeline now         exit 75
+        └── LeaseLost          this run slept, another may have gone on     exit 75
 
 Retry policy is a matter of type: only a ``TransientError`` is retried. No message ever holds
-a secret or personal data: values are named by column and place, never printed.
+a secret or personal data: values are named by column and place, never printed, and the texts
+go through ``discretion.hidden``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ledgerlake.discretion import hidden
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,10 @@ class LedgerlakeError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, *, where: Where = NOWHERE, then: str = "") -> None:
-        self.what, self.where, self.then = what, where, then
-        place = str(where)
-        super().__init__(what + (f" ({place})" if place else "") + (f". Next: {then}" if then else ""))
+        self.what, self.then = hidden(what), hidden(then)
+        self.where = replace(where, file=hidden(where.file)) if where.file else where
+        place = str(self.where)
+        super().__init__(self.what + (f" ({place})" if place else "") + (f". Next: {self.then}" if then else ""))
 
 
 class TerminalError(LedgerlakeError):
@@ -104,4 +109,8 @@ class TransientError(LedgerlakeError):
 
 
 class LeaseHeld(TransientError):
-    """Another run holds the table's lease."""
+    """Another run holds the pipeline's lease."""
+
+
+class LeaseLost(TransientError):
+    """This run's lease ended before its work: it touches nothing more."""

@@ -16,7 +16,7 @@ from typing import Any
 from house import House, lines, rows_of
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from ledgerlake.config.check_marts import mart_graph
+from ledgerlake.config.mart_sql import mart_graph
 from ledgerlake.demo.tax_ledger.model import REVERSAL, Event, entries_of, event_id, reversal
 from ledgerlake.lake.reading import silver_rows
 from pyspark.sql import DataFrame

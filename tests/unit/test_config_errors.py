@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from ledgerlake.config.check import check_pipeline, table_graph
-from ledgerlake.config.check_marts import mart_graph
 from ledgerlake.config.load import load_environment, load_pipeline, pipeline_names
+from ledgerlake.config.mart_sql import mart_graph
 from ledgerlake.config.models import Pipeline
 from ledgerlake.errors import ConfigError
 
@@ -86,15 +86,15 @@ MISTAKES = [
     Mistake("pipeline.yml", "feed: dms", "feed: dmz", 4, "unknown feed 'dmz'", "use one of ['csv', 'debezium', 'dms'"),
     Mistake("pipeline.yml", "{table: sales,", "{table: sale,", 12, "unknown input 'sale'", "declare it"),
     Mistake("pipeline.yml", "{table: sales,", "{mart: daily,", 6, "the inputs of marts form a cycle", "break it"),
-    Mistake("pipeline.yml", "partition: day}", "partition: dag}", 12, "the partition expression names unknown columns ['dag']", "use columns of sales"),
-    Mistake("pipeline.yml", "partition: day}", "partition: 'to_date(day'}", 12, "the partition expression cannot be parsed", "give a Spark SQL expression"),
+    Mistake("pipeline.yml", "partition: day}", "partition: dag}", 12, "the partition expression names unknown columns ['dag']", "did you mean day?"),
+    Mistake("pipeline.yml", "partition: day}", "partition: 'to_date(day'}", 12, "the partition expression cannot be parsed", "Expecting )"),
     Mistake("pipeline.yml", "    partition_by: day\n", "", 11, "a partition expression on a mart without `partition_by`", "remove it"),
     Mistake("pipeline.yml", "key: [day]", "key: [date]", 9, "the SQL gives no column ['date']", "it gives ['day', 'amount']"),
     Mistake("pipeline.yml", "marts/daily.sql", "marts/dayly.sql", 0, "the SQL file does not exist", "create it"),
     Mistake("pipeline.yml", "publication:", "alerts: {webhook: 'https://chat.example.com/T0K3N'}\npublication:", 13, "webhook: Value error, must be a reference", ""),
     Mistake("pipeline.yml", "publication:", "charts: [{mart: dayly, title: t, x: day, y: amount}]\npublication:", 13, "the chart shows 'dayly'", "choose one of ['daily']"),
     Mistake("pipeline.yml", "publication:", "charts: [{mart: daily, title: t, x: day, y: sum}]\npublication:", 13, "daily has no column ['sum']", "it has ['amount', 'day']"),
-    Mistake("marts/daily.sql", "sum(amount)", "sum(amont)", 2, "the SQL does not fit its inputs", "use declared columns only"),
+    Mistake("marts/daily.sql", "sum(amount)", "sum(amont)", 2, "the SQL does not fit its inputs", "did you mean amount?"),
     Mistake("marts/daily.sql", "FROM sales", "FROM sales JOIN shops USING (shop_id)", 3, "the SQL reads ['shops'], not declared as inputs", "add them under `inputs:`"),
     Mistake("marts/daily.sql", "GROUP BY day", "GROUP BY (day", 4, "the SQL cannot be parsed", ""),
 ]  # fmt: skip

@@ -26,7 +26,7 @@ from ledgerlake.feeds.files import FileFeed
 from ledgerlake.feeds.frames import reading_session
 from ledgerlake.feeds.parquet_files import parquet_layout
 from ledgerlake.feeds.registry import FEEDS
-from ledgerlake.landing.manifest import LandedObject
+from ledgerlake.landing.manifest import LandedObject, Layout
 from ledgerlake.ports.objects import LocalObjects, content_hash
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def landed(form: Format, table: Table, folder: Path, records: Sequence[Record]) 
     return tuple(found)
 
 
-def _layout(feed: Feed, form: Format, source: Source, table: Table, name: str, body: bytes) -> tuple[str, ...]:
+def _layout(feed: Feed, form: Format, source: Source, table: Table, name: str, body: bytes) -> Layout:
     """Return a file's layout; queries are no file feed, and say when landing what is in a file."""
     if isinstance(feed, FileFeed):
         return feed.probe(source, table)(name, body)

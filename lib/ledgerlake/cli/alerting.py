@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from ledgerlake.cli.context import Context
-from ledgerlake.cli.looking import PipelineOption, grid
+from ledgerlake.cli.door import grid
+from ledgerlake.cli.looking import PipelineOption
 from ledgerlake.ops.alert_rules import plain_text, told
 
 
@@ -30,6 +30,6 @@ def alerts_command(
 
     def show() -> None:
         rows = [[f[c] if c != "recorded_at" else f"{f[c]:%Y-%m-%d %H:%M:%S}" for c in columns] for f in found]
-        own.console.print(grid("alerts", columns, [[escape(str(v)) for v in row] for row in rows]))
+        own.console.print(grid("alerts", columns, rows))
 
     own.answer([{c: f[c] for c in columns} for f in found], show)

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ledgerlake.cli.context import Context
-from ledgerlake.cli.looking import PipelineOption, grid
+from ledgerlake.cli.door import grid
+from ledgerlake.cli.looking import PipelineOption
 from ledgerlake.config.personal import MASK, personal_columns
 from ledgerlake.ops.as_of import Moments, as_of, chosen
 

@@ -11,13 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from ledgerlake.cli.door import Terminal, filled
 from ledgerlake.config.check import check_pipeline
 from ledgerlake.config.environment import Environment
 from ledgerlake.config.load import load_environment, load_pipeline, pipeline_names
 from ledgerlake.config.models import Pipeline
-from ledgerlake.errors import ConfigError
+from ledgerlake.errors import ConfigError, Where
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ports.clock import Clock, SystemClock
 from ledgerlake.ports.secrets import ReferencedSecrets, Secrets
@@ -32,8 +31,8 @@ class Context:
     as_json: bool = False
     secrets: Secrets = field(default_factory=ReferencedSecrets)
     clock: Clock = field(default_factory=SystemClock)
-    console: Console = field(default_factory=lambda: Console(highlight=False))
-    errors: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    console: Terminal = field(default_factory=Terminal)
+    errors: Terminal = field(default_factory=lambda: Terminal(stderr=True))
 
     @property
     def conf(self) -> Path:
@@ -55,11 +54,21 @@ class Context:
         """Open a pipeline in the chosen environment."""
         return Workspace(self.pipeline(name), self.environment(), self.secrets, self.clock)
 
+    def pipelines(self) -> list[str]:
+        """Return the declared pipelines; raise :class:`ConfigError` where there are none."""
+        known = pipeline_names(self.conf)
+        if not known:
+            raise ConfigError(
+                "no pipeline is declared here", where=Where(file=str(self.conf / "pipelines")),
+                then="go to the project's folder, or name it: ledgerlake --project FOLDER …",
+            )  # fmt: skip
+        return known
+
     def only_pipeline(self, name: str | None) -> str:
         """Return ``name``, or the one pipeline there is, or the one that has run in this lake."""
-        known = pipeline_names(self.conf)
         if name:
             return name
+        known = self.pipelines()
         candidates = known if len(known) == 1 else self._pipelines_with_data(known)
         if len(candidates) == 1:
             return candidates[0]
@@ -70,6 +79,10 @@ class Context:
             load_pipeline(self.conf, self.project / "dq_suites", known[0]), self.environment(), self.secrets, self.clock
         ).objects
         return [n for n in known if any(True for _ in objects.list(f"landing/{n}/"))]
+
+    def say(self, template: str, *, to: Terminal | None = None, **values: object) -> None:
+        """Show one line: ``template`` may hold markup, its ``values`` are shown as they are."""
+        (to or self.console).print(filled(template, **values), soft_wrap=True)
 
     def answer(self, facts: Any, show: Callable[[], None]) -> None:
         """Answer as JSON on standard output, or by ``show`` for people."""

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from ledgerlake.cli.context import Context, plain
-from ledgerlake.cli.looking import PipelineOption, grid
-from ledgerlake.config.load import load_pipeline, pipeline_names
+from ledgerlake.cli.door import grid
+from ledgerlake.cli.looking import PipelineOption
+from ledgerlake.config.load import load_pipeline
 from ledgerlake.config.mastering import Master
 from ledgerlake.errors import NotFoundError
 from ledgerlake.lake.workspace import Workspace
@@ -44,7 +45,7 @@ def explain_command(
 
 
 def _opened(own: Context, name: str, pipeline: str | None) -> tuple[Workspace, Master]:
-    names = [pipeline] if pipeline else pipeline_names(own.conf)
+    names = [pipeline] if pipeline else own.pipelines()
     for one in names:
         master = master_called(load_pipeline(own.conf, own.project / "dq_suites", one), name)
         if master is not None:
@@ -55,11 +56,12 @@ def _opened(own: Context, name: str, pipeline: str | None) -> tuple[Workspace, M
 def _show(own: Context, facts: dict[str, Any]) -> None:
     id_ = facts[f"{facts['master']}_id"]
     moment = f"as of {plain(facts['as_of'])}" if facts["as_of"] else "now"
-    own.console.print(
-        f"[bold]{facts['master']} {id_}[/] {moment} · publication {facts['publication_id']}", soft_wrap=True
-    )
+    own.say(
+        "[bold]{master} {id}[/] {moment} · publication {publication}",
+        master=facts["master"], id=id_, moment=moment, publication=facts["publication_id"],
+    )  # fmt: skip
     if facts["merged_into"]:
-        own.console.print(f"{facts['key']} was merged into {id_}", soft_wrap=True)
+        own.say("{key} was merged into {id}", key=facts["key"], id=id_)
     rows = []
     for field in facts["fields"]:
         rows.append([field["field"], *(_cell(field[n]) for n in ("value", "source", "record", "time", "rule"))])

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table as Grid
 
-from ledgerlake.cli.context import Context, plain
+from ledgerlake.cli.context import Context
+from ledgerlake.cli.door import grid, shown
 from ledgerlake.config.check import check_pipeline
-from ledgerlake.config.load import load_pipeline, pipeline_names
+from ledgerlake.config.load import load_pipeline
 from ledgerlake.config.personal import personal_columns
 from ledgerlake.errors import AccountingError, ConfigError, NotFoundError
 from ledgerlake.lake.readers import history
@@ -39,27 +38,14 @@ def register(app: typer.Typer) -> None:
     app.command("grants")(grants_command)
 
 
-def grid(title: str, columns: list[str], rows: list[list[Any]]) -> Grid:
-    """Return a table for people; numbers stand right."""
-    table = Grid(title=title, title_justify="left", header_style="bold")
-    for index, name in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(r[index], int) for r in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(
-            *(f"{v:,}" if isinstance(v, int) and not isinstance(v, bool) else "" if v is None else str(v) for v in row)
-        )
-    return table
-
-
 def validate_command(
     context: typer.Context, pipeline: Annotated[str | None, typer.Argument(help="default: all")] = None
 ) -> None:
     """Check environments, pipelines, SQL and suites, before Spark is ever started."""
     own: Context = context.obj
+    names = [pipeline] if pipeline else own.pipelines()
     own.environment()
     findings: list[ConfigError] = []
-    names = [pipeline] if pipeline else pipeline_names(own.conf)
     for name in names:
         try:
             findings += check_pipeline(load_pipeline(own.conf, own.project / "dq_suites", name))
@@ -68,9 +54,9 @@ def validate_command(
 
     def show() -> None:
         for finding in findings:
-            own.console.print(f"[red]✗[/] {escape(str(finding))}", soft_wrap=True)
+            own.say("[red]✗[/] {finding}", finding=finding)
         if not findings:
-            own.console.print(f"[green]✓[/] {', '.join(names)}: nothing to mend")
+            own.say("[green]✓[/] {names}: nothing to mend", names=", ".join(names))
 
     own.answer([str(f) for f in findings], show)
     if findings:
@@ -100,7 +86,7 @@ def plan_command(
                 [[m.mart, m.rebuild, ", ".join(m.because)] for m in found.marts],
             )
         )
-        own.console.print("nothing to do" if found.empty else "a run would publish again")
+        own.say("nothing to do" if found.empty else "a run would publish again")
 
     own.answer(asdict(found), show)
 
@@ -144,7 +130,7 @@ def status_command(
                 ],
             )
         )
-        own.console.print(f"served: {facts['served'] or 'nothing yet'} · in quarantine: {len(rows)} rows")
+        own.say("served: {id} · in quarantine: {rows} rows", id=facts["served"] or "nothing yet", rows=len(rows))
 
     own.answer(facts, show)
 
@@ -201,19 +187,16 @@ def show_facts(own: Context, facts: dict[str, Any], indent: str = "") -> None:
         if isinstance(value, list) and value and isinstance(value[0], dict):
             if any(isinstance(v, (list, dict)) for v in value[0].values()):
                 for item in value:
-                    own.console.print(f"{indent}[bold]{name}[/]")
+                    own.say(indent + "[bold]{name}[/]", name=name)
                     show_facts(own, item, indent + "  ")
             else:
                 columns = list(value[0])
                 own.console.print(grid(name, columns, [[item.get(c) for c in columns] for item in value]))
         elif isinstance(value, dict):
-            own.console.print(
-                f"{indent}[bold]{name}[/]: "
-                + ", ".join(f"{k}={plain(v) if v is not None else ''}" for k, v in value.items()),
-                soft_wrap=True,
-            )
+            pairs = ", ".join(f"{k}={shown(v)}" for k, v in value.items())
+            own.say(indent + "[bold]{name}[/]: {pairs}", name=name, pairs=pairs)
         else:
-            own.console.print(f"{indent}[bold]{name}[/]: {'' if value is None else plain(value)}", soft_wrap=True)
+            own.say(indent + "[bold]{name}[/]: {value}", name=name, value=value)
 
 
 def verify_command(
@@ -263,6 +246,6 @@ def grants_command(context: typer.Context, pipeline: PipelineOption = None) -> N
 
     def show() -> None:
         for statement in statements:
-            own.console.print(f"{statement};", markup=False, soft_wrap=True)
+            own.say("{statement};", statement=statement)
 
     own.answer(statements, show)

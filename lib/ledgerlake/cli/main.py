@@ -11,6 +11,7 @@ from ledgerlake.cli import alerting, asking, explaining, looking, quarantining, 
 from ledgerlake.cli.context import Context
 from ledgerlake.errors import LedgerlakeError
 from ledgerlake.ports.failures import storage_errors
+from ledgerlake.ports.private import owner_only
 
 EPILOG = (
     "Exit codes: 0 done or nothing to do · 2 configuration · 3 source or contract · 4 blocked by a gate"
@@ -48,13 +49,11 @@ for module in (running, looking, asking, explaining, alerting, quarantining, ret
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors of the product's tree become one clear line and an exit code."""
+    owner_only()
     try:
         with storage_errors():
             app(args=arguments, standalone_mode=True)
     except LedgerlakeError as error:
-        Context(Path(), "").errors.print(f"[bold red]{type(error).__name__}[/] {_escaped(str(error))}")
+        own = Context(Path(), "")
+        own.say("[bold red]{kind}[/] {error}", to=own.errors, kind=type(error).__name__, error=error)
         raise SystemExit(error.exit_code) from None
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from ledgerlake.cli.context import Context
-from ledgerlake.cli.looking import PipelineOption, grid, show_facts
+from ledgerlake.cli.door import grid
+from ledgerlake.cli.looking import PipelineOption, show_facts
 from ledgerlake.errors import ConfigError, NotFoundError
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.load import open_quarantine

@@ -51,8 +51,8 @@ def run_command(context: typer.Context, pipeline: Pipeline, day: Day, report: Re
     own: Context = context.obj
     workspace = own.workspace(pipeline)
     with open_warehouse(workspace.environment, own.secrets, pipeline) as warehouse, shown_progress(own) as progress:
-        publish = Publisher(warehouse, workspace.pipeline.spec.publication, own.clock)
-        done = run(workspace, day.date(), publish, progress)
+        publishing = Publisher(warehouse, workspace.pipeline.spec.publication, own.clock)
+        done = run(workspace, day.date(), publishing, progress)
     finish(own, [(done, workspace)], report)
 
 
@@ -81,10 +81,10 @@ def backfill_command(
 
     declared = own.pipeline(pipeline).spec.publication
     with open_warehouse(own.environment(), own.secrets, pipeline) as warehouse, shown_progress(own) as progress:
-        publish = Publisher(warehouse, declared, own.clock)
+        publishing = Publisher(warehouse, declared, own.clock)
         reports = list(
             backfill(
-                open_workspace, first.date(), last.date(), publish, lambda: Progress(progress.listener), days_per_run
+                open_workspace, first.date(), last.date(), publishing, lambda: Progress(progress.listener), days_per_run
             )
         )
     finish(own, list(zip(reports, opened, strict=True)), report)
@@ -142,7 +142,8 @@ class shown_progress:  # noqa: N801 - used as a context manager function
                 if self._status:
                     self._status.update(f"{stage} {subject}")
                 return
-            self._own.errors.print(f"  [dim]{stage:<8}[/] {subject:<28} {result}", markup=True, soft_wrap=True)
+            line = {"stage": f"{stage:<8}", "subject": f"{subject:<28}", "result": result}
+            self._own.say("  [dim]{stage}[/] {subject} {result}", to=self._own.errors, **line)
 
         return listen
 

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from ledgerlake.config.check_alerts import check_alert_rules
-from ledgerlake.config.check_marts import check_marts, mart_graph, suite_findings
+from ledgerlake.config.check_marts import check_marts, suite_findings
 from ledgerlake.config.check_masters import check_masters
+from ledgerlake.config.mart_sql import mart_graph
 from ledgerlake.config.models import Column, Pipeline, Table
 from ledgerlake.config.source_map import Document, read_document
 from ledgerlake.errors import ConfigError, Where

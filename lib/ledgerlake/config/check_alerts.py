@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 
 from ledgerlake.config.alerting import AlertRule
-from ledgerlake.config.check_marts import mart_columns, output_columns
+from ledgerlake.config.mart_sql import mart_columns, output_columns
 from ledgerlake.config.models import Pipeline
 from ledgerlake.config.personal import personal_columns
 from ledgerlake.config.source_map import Document

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import sqlglot
 from sqlglot import exp
 
+from ledgerlake.config.mart_sql import meant
 from ledgerlake.config.master_tables import id_column, master_tables, versions_table
 from ledgerlake.config.mastering import Master, RecordSet
 from ledgerlake.config.models import Pipeline, Table
 from ledgerlake.config.source_map import Document
-from ledgerlake.core.types import decimal_parts
-from ledgerlake.errors import ConfigError
+from ledgerlake.config.sql_rules import expression
+from ledgerlake.config.sql_types import UNKNOWN, family_of
+from ledgerlake.core.types import decimal_parts, spark_type
+from ledgerlake.errors import ConfigError, Where
 
 ORIGIN = ("_extracted_at",)
 """What standardising SQL may read beside the contract's columns."""
@@ -135,17 +137,30 @@ def _check_sql(
     single += [(("at",), records.at)] if records.at else []
     many = [((part, name), sql) for part in ("fields", "keys") for name, sql in getattr(records, part).items()]
     known = {*table.column_names, *ORIGIN}
+    renamed = {k.source_name.lower(): k.name for k in table.columns}
     for path, sql in [*single, *many]:
         where = document.where(*at, *path)
         try:
-            tree = sqlglot.parse_one(sql, dialect="spark")
-        except sqlglot.errors.ParseError:
-            yield ConfigError("the expression cannot be parsed", where=where, then="give one Spark SQL expression")
+            tree = expression(sql, where, "expression")
+        except ConfigError as error:
+            yield error
             continue
-        unknown = {k.name for k in tree.find_all(exp.Column) if not _is_variable(k)} - known
-        if unknown or tree.find(exp.Select, exp.AggFunc, exp.Window):
-            what = f"names unknown columns {sorted(unknown)}" if unknown else "is not about one row"
-            yield ConfigError(f"the expression {what}", where=where, then=f"use columns of {table.table}")
+        unknown = sorted({k.name for k in tree.find_all(exp.Column) if not _is_variable(k)} - known)
+        if unknown:
+            then = meant(unknown[0], table.column_names, renamed)
+            yield ConfigError(f"the expression names unknown columns {unknown}", where=where, then=then)
+        elif tree.find(exp.AggFunc, exp.Window):
+            yield ConfigError("the expression is not about one row", where=where, then=f"use columns of {table.table}")
+        elif path in (("since",), ("at",)):
+            yield from _check_time(tree, path[0], table, where)
+
+
+def _check_time(tree: exp.Expr, name: str, table: Table, where: Where) -> Iterator[ConfigError]:
+    """Yield a finding where what says since when a record holds is certainly no time."""
+    columns = {k.name: spark_type(k.type) for k in table.columns} | dict.fromkeys(ORIGIN, "timestamp")
+    given = family_of(tree, columns)
+    if given not in ("timestamp", "date", UNKNOWN):
+        yield ConfigError(f"`{name}` gives a {given}, not a time", where=where, then="write CAST(… AS TIMESTAMP)")
 
 
 def _is_variable(column: exp.Column) -> bool:

@@ -6,7 +6,7 @@ they can be checked by reading.
 
 from __future__ import annotations
 
-from ledgerlake.config.check_marts import mart_columns
+from ledgerlake.config.mart_sql import mart_columns
 from ledgerlake.config.models import Mart, Pipeline
 
 MASK = "•••"

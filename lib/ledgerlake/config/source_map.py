@@ -11,6 +11,9 @@ import yaml
 
 from ledgerlake.errors import ConfigError, Where
 
+PLACES_MAX = 100_000
+"""Aliases of aliases unfold a few lines to billions of values; no declaration has so many."""
+
 
 @dataclass(frozen=True)
 class Document:
@@ -43,18 +46,29 @@ def read_document(file: Path) -> Document:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
+        lines: dict[tuple[str | int, ...], int] = {}
+        if root is not None:
+            _walk(root, (), lines, file)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = Where(file=str(file), line=mark.line + 1 if mark else 1)
         raise ConfigError(f"not YAML: {error.problem}", where=where, then="fix the syntax") from error
-    lines: dict[tuple[str | int, ...], int] = {}
-    if root is not None:
-        _walk(root, (), lines, file)
+    except (yaml.YAMLError, ValueError) as error:  # a character that YAML forbids; a date or a number that is none
+        reason = getattr(error, "reason", None) or str(error)
+        then = "remove the character, or quote the value"
+        raise ConfigError(f"not YAML: {reason}", where=Where(file=str(file), line=1), then=then) from None
+    except RecursionError:
+        raise ConfigError("nested too deeply", where=Where(file=str(file), line=1), then="declare it flat") from None
     return Document(file, data, lines)
 
 
 def _walk(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], file: Path) -> None:
     lines.setdefault(path, node.start_mark.line + 1)
+    if len(lines) > PLACES_MAX:
+        raise ConfigError(
+            f"more than {PLACES_MAX:,} values", where=Where(file=str(file), line=node.start_mark.line + 1),
+            then="write them out without anchors that repeat each other",
+        )  # fmt: skip
     if isinstance(node, yaml.MappingNode):
         for key_node, value in node.value:
             here = (*path, str(key_node.value))

@@ -2,6 +2,6 @@
 
 ``stage`` is what every story plays on: it runs days, checks how they end, asks the warehouse and
 prints. ``demos`` names them all; ``serving`` runs a simulated service; ``local_snowflake`` is the
-local warehouse. Nothing outside this folder depends on it, except that a local environment uses
+local warehouse, ``snowflake_server``, ``_sessions``, ``_numbers`` and ``_arrow`` what it serves. Nothing outside this folder depends on it, except that a local environment uses
 ``local_snowflake``.
 """

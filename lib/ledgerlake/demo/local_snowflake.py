@@ -1,29 +1,25 @@
 """A Snowflake on this machine: the ``fakesnow`` server in a child process, its data in a folder.
 
 The child holds a lock on the folder, because one process at a time can open its databases. It
-ends when its parent closes it or dies: its standard input is the parent's pipe. Run as
-``python -m ledgerlake.demo.local_snowflake FOLDER``, it is that child.
+ends when its parent closes it or dies: its standard input is the parent's pipe. The child is
+``ledgerlake.demo.snowflake_server``.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
-import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
 
 from ledgerlake.errors import ConfigError, TransientError
+from ledgerlake.ports.private import bare_environment
 
 START_S_MAX = 30
 STOP_S_MAX = 10
 LOCK_WAIT_S = 3.0  # a command that has just ended may take a moment to let go
-LOCK_NAME = ".lock"
 
 
 class LocalSnowflake:
@@ -58,7 +54,7 @@ class LocalSnowflake:
             [
                 sys.executable,
                 "-m",
-                "ledgerlake.demo.local_snowflake",
+                "ledgerlake.demo.snowflake_server",
                 str(self._folder),
                 str(self._lock_wait_s),
             ],
@@ -66,7 +62,7 @@ class LocalSnowflake:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env=bare_environment(os.environ, PYTHONPATH=path),
             start_new_session=True,  # Ctrl-C reaches the command first, which then closes in order
         )
 
@@ -127,73 +123,3 @@ class LocalSnowflake:
             "the local Snowflake did not start",
             then="pip install 'ledgerlake[local]' (fakesnow[server])",
         )
-
-
-def serve(folder: Path, lock_wait_s: float) -> int:
-    """Serve ``folder`` until standard input ends; print ``port N``, or ``busy`` and return 75."""
-    with (folder / LOCK_NAME).open("w") as lock:
-        if not _locked(lock, lock_wait_s):
-            print("busy", flush=True)
-            return TransientError.exit_code
-        uploads = folder / ".uploads"
-        shutil.rmtree(uploads, ignore_errors=True)
-        uploads.mkdir()
-        os.environ["TMPDIR"] = str(uploads)  # fakesnow keeps stages in a temporary folder
-        try:
-            _run_server(folder)
-        finally:
-            shutil.rmtree(uploads, ignore_errors=True)
-    return 0
-
-
-def _locked(lock: IO[str], wait_s: float) -> bool:
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.05)
-
-
-def _run_server(folder: Path) -> None:
-    import logging
-    import socket
-    import threading
-
-    import fakesnow.server as warehouse
-    import uvicorn
-    from fakesnow.instance import FakeSnow
-
-    logging.disable(logging.CRITICAL)
-    # one instance for all sessions, so that they see each other's commits
-    warehouse.shared_fs = FakeSnow(db_path=folder)
-    for file in sorted(folder.glob("*.db")):
-        warehouse.shared_fs.connect(file.stem).close()
-    # asyncio switches Nagle's delay (40 ms a statement) off only where the protocol is spelled out
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    server = uvicorn.Server(uvicorn.Config(warehouse.app, log_config=None, lifespan="off"))
-
-    def stop_with_parent() -> None:
-        sys.stdin.read()
-        server.should_exit = True
-
-    threading.Thread(target=stop_with_parent, daemon=True).start()
-    print("port", listener.getsockname()[1], flush=True)
-    server.run(sockets=[listener])
-    _close(warehouse)
-
-
-def _close(warehouse: Any) -> None:
-    """Close every session and the databases: what is open rolls back, what is committed stays."""
-    for opened in list(warehouse.sessions.values()):
-        opened.close()
-    warehouse.shared_fs.duck_conn.close()
-
-
-if __name__ == "__main__":
-    sys.exit(serve(Path(sys.argv[1]), float(sys.argv[2])))

@@ -16,8 +16,8 @@ from ledgerlake.config.models import Table
 from ledgerlake.core.types.sources import is_kept, never
 from ledgerlake.errors import ContractError, SourceError, Where
 from ledgerlake.feeds.base import Reading
-from ledgerlake.feeds.frames import path_sql, placed
-from ledgerlake.landing.manifest import LandedObject
+from ledgerlake.feeds.frames import path_sql, placed, quoted
+from ledgerlake.landing.manifest import LandedObject, Layout
 from ledgerlake.sql.values import text_sql
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _UNKNOWN_TO_SPARK = ("FLOAT16", "VARIANT", "GEOMETRY", "GEOGRAPHY")
 _MILLIS_MAX = (1 << 63) // 1_000
 
 
-def parquet_layout(name: str, body: bytes, table: Table) -> tuple[str, ...]:
+def parquet_layout(name: str, body: bytes, table: Table) -> Layout:
     """Read a Parquet footer and return its layout.
 
     Raises :class:`SourceError` for what is no whole file, and for types that the table's columns
@@ -55,24 +55,19 @@ def parquet_layout(name: str, body: bytes, table: Table) -> tuple[str, ...]:
         file = parquet.ParquetFile(BufferReader(body))
         old = {c.path for c in file.schema if c.physical_type == "INT96"}
         told = _fields(file.schema_arrow, "")
-        layout = tuple(f"{path}:{'timestamp' if path in old else kind}" for path, kind in told)
+        layout = tuple((path, "timestamp" if path in old else kind) for path, kind in told)
         _check_readable(name, file, table)
     except (ArrowException, OSError) as error:
         raise SourceError("not a whole Parquet file (truncated?)", where=Where(file=name)) from error
-    problem = unreadable(table, kinds_of(layout))
+    problem = unreadable(table, dict(layout))
     if problem:
         raise SourceError(f"the column {problem[0]!r} {problem[1]}", where=Where(file=name, table=table.table))
     return layout
 
 
-def kinds_of(layout: Iterable[str]) -> dict[str, str]:
-    """Return dotted path → type of a layout."""
-    return {path: kind for path, _, kind in (entry.rpartition(":") for entry in layout)}
-
-
-def delivered_columns(layout: Iterable[str], table: Table) -> dict[str, str]:
+def delivered_columns(layout: Layout, table: Table) -> dict[str, str]:
     """Return the columns that a file delivers: of structs whose fields the table names, nothing."""
-    kinds, named = kinds_of(layout), {c.source_name for c in table.columns}
+    kinds, named = dict(layout), {c.source_name for c in table.columns}
     tops = {p: k for p, k in kinds.items() if k != "null" and not _is_inside(p, kinds)}
     used = {p for p in tops if tops[p] == "struct" and any(n.startswith(f"{p}.") for n in named)}
     return {p: k for p, k in (tops | {n: kinds[n] for n in named & kinds.keys()}).items() if p not in used}
@@ -89,15 +84,15 @@ def unreadable(table: Table, kinds: Mapping[str, str]) -> tuple[str, str] | None
 
 
 def scan_parquet(
-    spark: SparkSession, reading: Reading, layout: Sequence[str], items: Sequence[LandedObject], order: Callable[[str], str],
+    spark: SparkSession, reading: Reading, layout: Layout, items: Sequence[LandedObject], order: Callable[[LandedObject], str],
     own: Sequence[str] = (),
 ) -> DataFrame:  # fmt: skip
     """Read the declared columns of Parquet files of one layout under their source's names, and the feed's ``own``.
 
-    Adds what :func:`ledgerlake.feeds.frames.placed` does, and ``_broken``, as scans of CSV have it.
+    Adds what :func:`ledgerlake.feeds.frames.placed` does.
     The layout is the schema, so Spark need not open every footer first.
     """
-    kinds = {path: kind for path, kind in kinds_of(layout).items() if kind != "null"}
+    kinds = {path: kind for path, kind in dict(layout).items() if kind != "null"}
     problem = unreadable(reading.table, kinds)
     if problem:
         where = Where(file=items[0].source_name, table=reading.table.table)
@@ -110,12 +105,14 @@ def scan_parquet(
         spark.conf.set(key, value)
     rows = spark.read.schema(_schema(wanted, kinds)).parquet(*(f"{reading.lake_uri}/{i.path}" for i in items))
     named = (
-        rows.selectExpr(*(f"{_read(path, kinds)} AS `{path}`" for path in wanted)) if _nested(wanted, kinds) else rows
+        rows.selectExpr(*(f"{_read(path, kinds)} AS {quoted(path)}" for path in wanted))
+        if _nested(wanted, kinds)
+        else rows
     )
-    located = placed(spark, named, {i.path: order(i.source_name) for i in items}, "CAST(NULL AS STRING) AS _broken")
+    located = placed(spark, named, {i.path: order(i) for i in items})
     texts = {path for path in wanted if not _stays(reading.table, path, kinds[path])}
     return located.selectExpr(
-        *(f"{text_sql(f'`{n}`', kinds[n])} AS `{n}`" if n in texts else f"`{n}`" for n in located.columns)
+        *(f"{text_sql(quoted(n), kinds[n])} AS {quoted(n)}" if n in texts else quoted(n) for n in located.columns)
     ) if texts else located  # fmt: skip
 
 
@@ -165,7 +162,7 @@ def _nested(wanted: Iterable[str], kinds: Mapping[str, str]) -> bool:
 
 
 def _read(path: str, kinds: Mapping[str, str]) -> str:
-    return path_sql(f"`{path.split('.')[0]}`", path.partition(".")[2]) if _is_inside(path, kinds) else f"`{path}`"
+    return path_sql(quoted(path.split(".")[0]), path.partition(".")[2]) if _is_inside(path, kinds) else quoted(path)
 
 
 def _schema(wanted: Mapping[str, str], kinds: Mapping[str, str]) -> str:
@@ -177,13 +174,13 @@ def _schema(wanted: Mapping[str, str], kinds: Mapping[str, str]) -> str:
         for name in above:
             place = place.setdefault(name, {})
         place[last] = _READ_AS.get(kind, kind)
-    return ", ".join(f"`{name}` {_type(inner)}" for name, inner in tree.items())
+    return ", ".join(f"{quoted(name)} {_type(inner)}" for name, inner in tree.items())
 
 
 def _type(inner: Any) -> str:
     if isinstance(inner, str):
         return inner
-    return f"struct<{', '.join(f'`{name}`: {_type(below)}' for name, below in inner.items())}>"
+    return f"struct<{', '.join(f'{quoted(name)}: {_type(below)}' for name, below in inner.items())}>"
 
 
 def _check_readable(name: str, file: Any, table: Table) -> None:

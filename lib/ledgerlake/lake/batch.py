@@ -223,7 +223,7 @@ class BatchLoader:
             native.truncate(self._w.storage, batch.table, path, truncated_at, step, note)
             return
         session = self._w.spark().newSession()
-        with marked(session, step, note):
+        with marked(session, self._w.fence, step, note):
             session.sql(silver.truncate_sql(batch.table, path, truncated_at))
 
     def _merge(self, batch: Batch, facts: dict[str, Any], path: str, truncated_at: str) -> None:
@@ -238,7 +238,7 @@ class BatchLoader:
         source = silver.folded(slice_, batch.table, truncated_at)
         source.createOrReplaceTempView("folded")
         statement = silver.merge_sql(batch.table, path, "folded", keys)
-        with marked(session, f"{batch.batch_id}-silver", note):
+        with marked(session, self._w.fence, f"{batch.batch_id}-silver", note):
             session.sql(statement)
 
     def _to_history(self, batch: Batch, facts: dict[str, Any]) -> None:
@@ -267,7 +267,7 @@ class BatchLoader:
             )  # fmt: skip
             return
         revised.createOrReplaceTempView("revised")
-        with marked(session, step, note):
+        with marked(session, self._w.fence, step, note):
             session.sql(history.merge_sql(table, path, "revised"))
 
     def _record(

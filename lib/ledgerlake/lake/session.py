@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ledgerlake.config.base import Model
 from ledgerlake.config.environment import Environment
 from ledgerlake.errors import TransientError
 from ledgerlake.ports.secrets import Secrets
@@ -43,6 +47,8 @@ _JVM = (
     "-XX:+UseParallelGC",
     "-Duser.timezone=UTC",
 )
+_HADOOP = "spark.hadoop."
+_VARIABLE = re.compile(r"\benv:([A-Za-z_][A-Za-z0-9_]*)")
 _COMPILED = {"quick": ("-XX:TieredStopAtLevel=1",), "full": ()}
 
 
@@ -56,9 +62,11 @@ def start_spark(environment: Environment, secrets: Secrets, app_name: str) -> Sp
     if local:
         builder = builder.master(str(environment.spark.master))
         settings |= _LOCAL | _local_settings(environment)
-    settings |= _s3_settings(environment, secrets) | environment.spark.settings
+    settings |= environment.spark.settings
+    hadoop = {k: secrets.resolve(v) for k, v in settings.items() if k.startswith(_HADOOP)}
     for key, value in settings.items():
-        builder = builder.config(key, value)
+        if key not in hadoop:
+            builder = builder.config(key, value)
     try:
         session = builder.getOrCreate()
     except Exception as error:
@@ -66,7 +74,34 @@ def start_spark(environment: Environment, secrets: Secrets, app_name: str) -> Sp
             "Spark does not start", then="run `make setup`; Java 17 and the jars must be there"
         ) from error
     session.sparkContext.setLogLevel("ERROR")
+    _configure_storage(session, hadoop | _s3_settings(environment, secrets))
     return session
+
+
+def _configure_storage(session: SparkSession, settings: dict[str, str]) -> None:
+    """Set storage's settings, keys among them, in the running JVM.
+
+    Given to the builder they would stand in the JVM's command line, which every user of the
+    machine can read.
+    """
+    context: Any = session.sparkContext._jsc
+    for key, value in settings.items():
+        context.hadoopConfiguration().set(key.removeprefix(_HADOOP), value)
+
+
+def references(*declared: Model) -> set[str]:
+    """Return the environment variables that declarations name as secrets."""
+    return {name for model in declared for name in _VARIABLE.findall(model.model_dump_json())}
+
+
+@contextmanager
+def withheld(variables: Iterable[str]) -> Iterator[None]:
+    """Take environment variables away inside the block: a child started in it does not inherit them."""
+    kept = {name: os.environ.pop(name) for name in variables if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def _local_settings(environment: Environment) -> dict[str, str]:

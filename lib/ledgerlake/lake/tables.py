@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, Field, QueryBuilder, Schema
+from deltalake import CommitProperties, DeltaTable, Field, QueryBuilder, Schema, Transaction
 from deltalake.exceptions import TableNotFoundError
 
 from ledgerlake.config.environment import Environment
@@ -23,6 +23,8 @@ from ledgerlake.core import change as c
 from ledgerlake.core.retention import REPLAY_DAYS
 from ledgerlake.core.types import contract_type
 from ledgerlake.errors import ContractError, Where
+from ledgerlake.lake.commits import note_text
+from ledgerlake.lake.fence import Fence
 from ledgerlake.ports.failures import storage_failure
 from ledgerlake.ports.secrets import Secrets
 
@@ -48,8 +50,8 @@ class Commit:
 class TableStorage:
     """Opens Delta tables of one environment through delta-rs."""
 
-    def __init__(self, environment: Environment, secrets: Secrets) -> None:
-        self._environment, self._secrets = environment, secrets
+    def __init__(self, environment: Environment, secrets: Secrets, fence: Fence | None = None) -> None:
+        self._environment, self._secrets, self.fence = environment, secrets, fence or Fence()
 
     @cached_property
     def options(self) -> dict[str, str]:
@@ -77,6 +79,23 @@ class TableStorage:
         table = self.open(uri)
         return -1 if table is None else table.version()
 
+    def identity(self, uri: str) -> str:
+        """Return the id that a table got when it was created, empty where it does not exist."""
+        table = self.open(uri)
+        return "" if table is None else str(table.metadata().id)
+
+    def mark(self, step: str | None, note: Mapping[str, Any]) -> CommitProperties:
+        """Return what marks a commit of delta-rs as ``lake.commits`` marks one of Spark.
+
+        Asked right before the commit: it may only be made by a run that still holds its lease, and
+        only as the version after the one that was read (no commit is tried again on top of another).
+        """
+        self.fence.check()
+        return CommitProperties(
+            custom_metadata={"userMetadata": note_text(note)}, max_commit_retries=0,
+            app_transactions=[Transaction(step, 1)] if step else None,
+        )  # fmt: skip
+
     def is_empty(self, uri: str) -> bool:
         """Say whether the table has no data file, or does not exist."""
         table = self.open(uri)
@@ -87,6 +106,7 @@ class TableStorage:
     ) -> None:
         """Create an empty table unless it exists."""
         if self.open(uri) is None:
+            self.fence.check()
             DeltaTable.create(
                 _rs_uri(uri), Schema(fields), mode="ignore", partition_by=partition_by,
                 configuration=dict(properties), storage_options=self.options,
@@ -108,6 +128,7 @@ class TableStorage:
             )  # fmt: skip
         missing = [col for col in columns if col.name not in present]
         if missing:
+            self.fence.check()
             table.alter.add_columns([value_field(col) for col in missing])
         return [col.name for col in missing]
 

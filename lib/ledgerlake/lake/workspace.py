@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Column, Pipeline, Table
 from ledgerlake.lake.control import ControlTables
-from ledgerlake.lake.leases import Leases, process_is_gone
+from ledgerlake.lake.fence import Fence
+from ledgerlake.lake.leases import Leases
 from ledgerlake.lake.paths import LakePaths
-from ledgerlake.lake.session import start_spark
+from ledgerlake.lake.session import references, start_spark, withheld
 from ledgerlake.lake.tables import TableStorage
 from ledgerlake.landing.manifest import ManifestLog
 from ledgerlake.ports.clock import Clock
@@ -51,6 +52,7 @@ class Workspace:
     clock: Clock
     make_spark: Callable[[Environment, Secrets, str], SparkSession] = start_spark
     http: Http = field(default_factory=SystemHttp)
+    fence: Fence = field(default_factory=Fence)
     _spark_lock: threading.Lock = field(default_factory=threading.Lock)
     _spark: SparkSession | None = None
 
@@ -76,7 +78,7 @@ class Workspace:
     @cached_property
     def storage(self) -> TableStorage:
         """Return Delta tables as seen without Spark."""
-        return TableStorage(self.environment, self.secrets)
+        return TableStorage(self.environment, self.secrets, self.fence)
 
     @cached_property
     def control(self) -> ControlTables:
@@ -86,18 +88,21 @@ class Workspace:
     @cached_property
     def leases(self) -> Leases:
         """Return the lake's leases."""
-        return Leases(self.objects, self.clock, process_is_gone)
+        return Leases(self.objects, self.clock)
 
     @cached_property
     def logs(self) -> dict[str, ManifestLog]:
         """Return the landing log of each table."""
-        return {name: ManifestLog(self.objects, self.pipeline.name, name) for name in self.pipeline.tables}
+        return {
+            name: ManifestLog(self.objects, self.pipeline.name, name, self.fence.check) for name in self.pipeline.tables
+        }
 
     def spark(self) -> SparkSession:
         """Return the one session, started when first asked for."""
         with self._spark_lock:
             if self._spark is None:
-                self._spark = self.make_spark(self.environment, self.secrets, f"ledgerlake {self.pipeline.name}")
+                with withheld(references(self.environment, self.pipeline.spec)):
+                    self._spark = self.make_spark(self.environment, self.secrets, f"ledgerlake {self.pipeline.name}")
             return self._spark
 
     @property

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from ledgerlake.config.check_marts import mart_graph
+from ledgerlake.config.mart_sql import mart_graph
 from ledgerlake.config.models import Input, Mart, Pipeline
 from ledgerlake.errors import ConfigError, NotFoundError, Where
 from ledgerlake.feeds.frames import literal

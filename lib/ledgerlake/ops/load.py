@@ -12,6 +12,7 @@ from ledgerlake.core.accounting import Counts
 from ledgerlake.core.identity import batch_id, release_batch_id
 from ledgerlake.errors import AccountingError, ContractError, LedgerlakeError, SourceError, TransientError, Where
 from ledgerlake.feeds.base import Feed, Reading
+from ledgerlake.feeds.decoding.faults import ObjectFault, fault_in
 from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.lake import quarantine, reading
 from ledgerlake.lake.batch import Batch, BatchLoader
@@ -77,7 +78,7 @@ class Loader:
 
             batch = Batch(identity, "landed", table, manifest.objects, times, read)
             return self._batches.load(batch).record
-        except ContractError as error:
+        except (ContractError, ObjectFault) as error:
             return self._quarantine_batch(manifest, identity, error)
         except LedgerlakeError:
             raise
@@ -94,7 +95,7 @@ class Loader:
             m for m in self._w.logs[manifest.table].all()
             if m.sequence < manifest.sequence and any(o.path in loaded for o in m.objects)
         ]  # fmt: skip
-        return labels(manifest, earlier, feed.date_of)
+        return labels(manifest, earlier, feed.dates(self._w.pipeline.spec.sources[table.source]))
 
     def _effective_table(self, manifest: Manifest, identity: str) -> Table:
         """Return the table with additive changes of this delivery applied and recorded."""
@@ -123,6 +124,9 @@ class Loader:
         stopped = storage_failure(error, Where(table=manifest.table, batch_id=identity))
         if stopped is not None:
             raise stopped from error
+        told = fault_in(error)
+        if told is not None:
+            return self._quarantine_batch(manifest, identity, told)
         text = str(error)
         culprit = next((o.source_name for o in manifest.objects if o.path in text), None)
         if culprit is None:
@@ -213,10 +217,10 @@ class Loader:
 
 
 def own_columns(workspace: Workspace, table: Table, columns: dict[str, str]) -> dict[str, str]:
-    """Return the payload without columns that the source's options name as the feed's own."""
-    options = workspace.pipeline.spec.sources[table.source].options
-    reserved = {"Op"} | {str(v) for k, v in options.items() if k.endswith("_column")}
-    return {n: t for n, t in columns.items() if n not in reserved}
+    """Return the payload without the columns that are the feed's own."""
+    source = workspace.pipeline.spec.sources[table.source]
+    own = FEEDS[source.feed].own_columns(source)
+    return {n: t for n, t in columns.items() if n not in own}
 
 
 def identity_of(workspace: Workspace, manifest: Manifest) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -29,7 +28,6 @@ from ledgerlake.core.retention import (
 )
 from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.lake.control import SCHEMAS
-from ledgerlake.lake.leases import DURATION, process_owner
 from ledgerlake.lake.quarantine import open_rows
 from ledgerlake.lake.readers import PublicationRecord, publications
 from ledgerlake.lake.vacuum import unneeded_files
@@ -42,11 +40,10 @@ SILVER, MASTER, MART = "silver files", "master files", "mart files"
 
 @dataclass(frozen=True)
 class Applied:
-    """What one application removed; not ``complete`` where its leases would have ended first."""
+    """What one application removed."""
 
     run_id: str
     removals: tuple[Removal, ...]
-    complete: bool
 
 
 def plan(workspace: Workspace) -> list[Removal]:
@@ -59,21 +56,19 @@ def plan(workspace: Workspace) -> list[Removal]:
 
 
 def apply(workspace: Workspace) -> Applied:
-    """Remove what may go, holding every table's lease as a run does; repeating it is safe.
+    """Remove what may go, holding the pipeline's lease as a run does; repeating it is safe.
 
     What is going to be removed is recorded before the first object goes, so that a killed
     application leaves nothing unexplained. Raises LeaseHeld while a run writes.
     """
-    with ExitStack() as held:
-        for table in workspace.pipeline.tables:
-            held.enter_context(workspace.leases.hold(f"{workspace.pipeline.name}.{table}", process_owner()))
+    with workspace.leases.hold(workspace.pipeline.name) as lease, workspace.fence.guarded_by(lease):
         started = workspace.now()
         run_id = f"retention-{fingerprint([workspace.pipeline.name, started])[:10]}"
         planned = plan(workspace)
         _record(workspace, run_id, "removing", [r for r in planned if r.gone])
-        done = [replace(r, gone=tuple(_removed(workspace, r.gone, started + DURATION / 2))) for r in planned]
+        done = [replace(r, gone=tuple(_removed(workspace, r.gone))) for r in planned]
         _record(workspace, run_id, "removed", done)
-    return Applied(run_id, tuple(done), [len(r.gone) for r in done] == [len(r.gone) for r in planned])
+    return Applied(run_id, tuple(done))
 
 
 def removed_objects(workspace: Workspace) -> dict[str, datetime]:
@@ -88,11 +83,10 @@ def removed_objects(workspace: Workspace) -> dict[str, datetime]:
     return found | {path: at for path, at in unsure.items() if not workspace.objects.exists(path)}
 
 
-def _removed(workspace: Workspace, items: Sequence[Stored], until: datetime) -> Iterator[Stored]:
-    """Remove objects while there is time, and yield those that are gone."""
+def _removed(workspace: Workspace, items: Sequence[Stored]) -> Iterator[Stored]:
+    """Remove objects while the lease is held, and yield those that are gone."""
     for item in items:
-        if workspace.now() >= until:  # a run may take over the leases when they end
-            return
+        workspace.fence.check()
         workspace.objects.delete(item.path)
         yield item
 

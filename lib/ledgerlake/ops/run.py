@@ -6,16 +6,15 @@ tables before Spark starts; what was killed half-way goes on from its last commi
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from typing import Any
 
 import ledgerlake
-from ledgerlake.core.identity import RunKey, fingerprint, publication_id
+from ledgerlake.core.identity import RunKey, fingerprint
 from ledgerlake.errors import GateBlocked, LedgerlakeError, SourceError
-from ledgerlake.lake.leases import process_owner
+from ledgerlake.lake.readers import served
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.alert_rules import tell_findings
 from ledgerlake.ops.alerts import alert
@@ -23,8 +22,10 @@ from ledgerlake.ops.extract import Failure, confirm, extract, pending
 from ledgerlake.ops.load import Loader, is_loaded, requested, unfinished
 from ledgerlake.ops.mastering import build_masters
 from ledgerlake.ops.progress import Progress, Step
-from ledgerlake.ops.serve import Publish, Server, silver_versions
+from ledgerlake.ops.serve import Server, marts_stand, state_of
+from ledgerlake.ops.settle import look, settle
 from ledgerlake.ports.failures import storage_errors
+from ledgerlake.publish.model import Publishing
 from ledgerlake.quality.result import SuiteResult
 
 
@@ -46,7 +47,7 @@ class RunReport:
 
 
 def run(
-    workspace: Workspace, day: date, publish: Publish, progress: Progress | None = None, first: date | None = None
+    workspace: Workspace, day: date, publishing: Publishing, progress: Progress | None = None, first: date | None = None
 ) -> RunReport:
     """Run the workspace's pipeline for ``day`` and return the report; the record is kept in control.
 
@@ -63,11 +64,12 @@ def run(
     )
     try:
         with storage_errors():
-            if nothing_to_do(workspace, day, first):
+            if nothing_to_do(workspace, day, first) and look(workspace, publishing, report.run_id).agrees:
                 report.status, report.message = "unchanged", "nothing changed since this day was finished"
                 report.publication_id = _last_id(workspace)
             else:
-                _with_leases(workspace, day, publish, progress, report, first)
+                with workspace.leases.hold(workspace.pipeline.name) as lease, workspace.fence.guarded_by(lease):
+                    _run_stages(workspace, day, publishing, progress, report, first)
             tell_findings(workspace, report.run_id, progress)
     except LedgerlakeError as error:
         _stop(report, error)
@@ -90,19 +92,11 @@ def _stop(report: RunReport, error: LedgerlakeError) -> None:
     report.error, report.message = error, str(error)
 
 
-def _with_leases(
-    workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport, first: date | None
-) -> None:
-    with ExitStack() as held:
-        owner = process_owner()
-        for table in workspace.pipeline.tables:
-            held.enter_context(workspace.leases.hold(f"{workspace.pipeline.name}.{table}", owner))
-        _run_stages(workspace, day, publish, progress, report, first)
-
-
 def _run_stages(
-    workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport, first: date | None
+    workspace: Workspace, day: date, publishing: Publishing, progress: Progress, report: RunReport, first: date | None
 ) -> None:
+    standing = settle(workspace, publishing, report.run_id, progress)
+    report.publication_id, report.message = _last_id(workspace), standing.said
     loaded = partial(is_loaded, workspace)
     report.failures += confirm(workspace, report.run_id, day, loaded)  # a killed run may not have
     loader = Loader(workspace, report.run_id, report.started_at, day, progress)
@@ -115,9 +109,12 @@ def _run_stages(
     if report.failures:
         raise _stopped(report.failures)
     build_masters(workspace, report.run_id, progress)
-    server = Server(workspace, report.run_id, day, progress, publish)
+    server = Server(workspace, report.run_id, day, progress, publishing, standing)
+    if server.unchanged:
+        report.status = "published" if standing.said else "unchanged"
+        return
     report.results, report.publication_id = server.verdict.results, server.publication_id
-    report.status = server.serve() if server.publication_id != _last_id(workspace) else "unchanged"
+    report.status = server.serve()
 
 
 def _stopped(failures: list[Failure]) -> LedgerlakeError:
@@ -141,13 +138,13 @@ def nothing_to_do(workspace: Workspace, day: date, first: date | None = None) ->
         return False
     if requested(workspace):
         return False
-    current = publication_id(workspace.pipeline.name, silver_versions(workspace), workspace.pipeline.fingerprint)
-    return bool(workspace.control.read("publications")) and _last_id(workspace) == current
+    last = served(workspace)
+    return last is not None and last.state == state_of(workspace) and marts_stand(workspace, last)
 
 
 def _last_id(workspace: Workspace) -> str:
-    last = workspace.control.last_publication()
-    return str(last["publication_id"]) if last else ""
+    last = served(workspace)
+    return last.publication_id if last else ""
 
 
 def _record(workspace: Workspace, report: RunReport) -> None:

@@ -20,12 +20,12 @@ BACKOFF_S_FIRST, BACKOFF_S_MAX = 0.5, 60.0
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request; ``headers`` may hold secrets and are never shown."""
+    """One HTTP request; address, ``headers`` and body may hold secrets and are never shown."""
 
     method: str
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)
 
 
 class Http(Protocol):
@@ -48,7 +48,7 @@ class SystemHttp:
         """Yield the lines of a successful answer; see :class:`Http` for errors."""
         import requests
 
-        where = Where(file=request.url.split("?", 1)[0])
+        where = Where(file=request.url)  # an error shows it bare
         try:
             with requests.request(
                 request.method, request.url, headers=dict(request.headers), data=request.body,

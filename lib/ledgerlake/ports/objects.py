@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ class ObjectInfo:
     size_bytes: int
     modified_at: datetime
     version: str  # changes whenever the content may have changed: mtime+size locally, ETag on S3
+    fault: str = ""  # why it cannot be read, though it is listed
 
 
 class ObjectStore(Protocol):
@@ -72,24 +74,24 @@ class LocalObjects:
         return str(self.root)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield every file under ``prefix`` in path order; hidden and temporary files are skipped."""
-        found = []
+        """Yield every file under ``prefix`` in path order; only files that this class is writing are skipped.
+
+        Links that lead nowhere, to folders or out of the root are listed with what is wrong with them.
+        """
         try:
-            for folder, _, names in os.walk(self.root / prefix.rpartition("/")[0], onerror=_unless_missing):
-                for name in names:
-                    full = Path(folder) / name
-                    path = full.relative_to(self.root).as_posix()
-                    if path.startswith(prefix) and not name.startswith("."):
-                        found.append((path, full.stat()))
+            found = list(self._files(self.root / prefix.rpartition("/")[0], prefix))
         except OSError as error:
             raise storage_error(error, prefix or self.uri) from error
-        for path, stat in sorted(found, key=lambda item: item[0]):
-            yield ObjectInfo(
-                path,
-                stat.st_size,
-                datetime.fromtimestamp(stat.st_mtime, UTC),
-                f"{stat.st_mtime_ns}:{stat.st_size}",
-            )
+        yield from sorted(found, key=lambda info: info.path)
+
+    def _files(self, top: Path, prefix: str) -> Iterator[ObjectInfo]:
+        root = self.root.resolve()
+        for folder, folders, names in os.walk(top, onerror=_unless_missing):
+            for name in (*names, *(n for n in folders if Path(folder, n).is_symlink())):
+                full = Path(folder, name)
+                path = full.relative_to(self.root).as_posix()
+                if path.startswith(prefix) and not name.startswith(_WRITING):
+                    yield _info(path, full, root)
 
     def read(self, path: str, start: int = 0, length: int | None = None) -> bytes:
         """Return the file's bytes, or a range of them."""
@@ -110,7 +112,7 @@ class LocalObjects:
         target = self.root / path
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_WRITING)
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(body)
@@ -138,6 +140,32 @@ class LocalObjects:
     def exists(self, path: str) -> bool:
         """Say whether the file exists."""
         return (self.root / path).is_file()
+
+
+_WRITING = ".ledgerlake-writing-"
+
+
+def _info(path: str, full: Path, root: Path) -> ObjectInfo:
+    """Return what is listed of a file; of a link what it leads to, unless that is not to be read."""
+    shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    link = full.is_symlink()
+    try:
+        found = full.stat()
+    except OSError as error:
+        if not link and not isinstance(error, FileNotFoundError):
+            raise
+        return ObjectInfo(shown, 0, datetime.fromtimestamp(0, UTC), "gone", "a link that leads nowhere" if link else "")
+    fault = "a name that is not UTF-8" if shown != path else _fault(found, full, root, link=link)
+    modified = datetime.fromtimestamp(found.st_mtime, UTC)
+    return ObjectInfo(shown, found.st_size, modified, f"{found.st_mtime_ns}:{found.st_size}", fault)
+
+
+def _fault(found: os.stat_result, full: Path, root: Path, *, link: bool) -> str:
+    if link and not full.resolve().is_relative_to(root):
+        return "a link that leads out of the source's folder"
+    if stat.S_ISDIR(found.st_mode):
+        return "a link to a folder"
+    return "" if stat.S_ISREG(found.st_mode) else "no regular file"
 
 
 def _unless_missing(error: OSError) -> None:
@@ -213,7 +241,14 @@ class S3Objects:
 
     def exists(self, path: str) -> bool:
         """Say whether the object exists."""
-        return any(info.path == path for info in self.list(path))
+        with _s3_errors(path):
+            try:
+                self._client.head_object(Bucket=self.bucket, Key=self._key(path))
+                return True
+            except self._client.exceptions.ClientError as error:
+                if str(error.response["Error"]["Code"]) in ("404", "NoSuchKey", "NotFound"):
+                    return False
+                raise
 
 
 _S3_REFUSALS = (

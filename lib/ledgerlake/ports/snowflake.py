@@ -7,6 +7,7 @@ never reach the warehouse start without it. Production settings name secrets, ne
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
@@ -177,8 +178,31 @@ def is_missing(error: BaseException | None) -> bool:
     return getattr(error, "errno", None) in (MISSING_OBJECT_ERRNO, UNKNOWN_DATABASE_ERRNO)
 
 
+LOCAL_SAYS = "the local Snowflake says: "
+_ABOUT_NAMES = ("Binder Error", "Catalog Error", "Parser Error", "Cannot perform", "SQL compilation error")
+_VALUES = re.compile(r"'(?:[^']|'')*'|(?<![\w\"])[+-]?\d[\d.,:eE+-]*")
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+def local_text(message: str) -> str:
+    """Return what the local server may say of an error: its first line, without values.
+
+    Double quotes hold names where the error is about names, and values in every other error.
+    """
+    first = next((line.strip() for line in message.splitlines() if line.strip()), "the statement failed")
+    bare = first if first.startswith(_ABOUT_NAMES) else _QUOTED.sub("…", first)
+    return LOCAL_SAYS + _VALUES.sub("…", bare)
+
+
 def statement_error(error: Exception, doing: str, where: Where) -> LedgerlakeError:
-    """Translate the connector's ``error``; its text is left out because it can quote data."""
+    """Translate the connector's ``error``; its text is left out because it can quote data.
+
+    The local server keeps no query history, and says by itself what is wrong.
+    """
+    said = str(getattr(error, "raw_msg", None) or getattr(error, "msg", None) or "")
+    if LOCAL_SAYS in said:
+        what = f"{doing} failed: {LOCAL_SAYS}{said.split(LOCAL_SAYS, 1)[1].strip()}"
+        return PublishError(what, where=where, then="correct the statement")
     code = f"{getattr(error, 'errno', None) or type(error).__name__}"
     query = getattr(error, "sfqid", None)
     what = f"Snowflake answered error {code} to {doing}" + (f", query {query}" if query else "")

@@ -12,6 +12,13 @@ from ledgerlake.core.types import SIMPLE, column_type, decimal_parts, is_type
 from ledgerlake.errors import PublishError
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+LOCKS, OWNERS = "PUBLICATION_LOCKS", "PUBLICATION_TABLES"
+STAGING_PREFIX = "STG_"
+
+
+def is_reserved(name: str) -> bool:
+    """Say whether a table may not be called so, because it is, or may become, one of our own beside it."""
+    return name.upper().startswith(("PUBLICATION_", STAGING_PREFIX))
 
 
 def bare(name: str) -> str:

@@ -80,16 +80,14 @@ def _condition_columns(expectation: Expectation) -> Set[str]:
     condition = expectation.text("row_condition")
     if not condition:
         return frozenset()
-    import sqlglot  # only suites with conditions pay for it
-    from sqlglot import exp
+    from sqlglot import exp  # only suites with conditions pay for it
 
-    try:
-        tree = sqlglot.parse_one(condition, dialect="spark")
-    except sqlglot.errors.ParseError as error:
-        raise ConfigError("row_condition is not a Spark SQL expression", where=expectation.where) from error
-    if tree.find(exp.Query, exp.AggFunc, exp.Window):
+    from ledgerlake.config.sql_rules import expression
+
+    tree = expression(condition, expectation.where, "row_condition")
+    if tree.find(exp.AggFunc, exp.Window):
         raise ConfigError(
-            "row_condition looks beyond its row (query, aggregate or window)",
+            "row_condition looks beyond its row (aggregate or window)",
             where=expectation.where,
             then="compute it in the pipeline as a column",
         )

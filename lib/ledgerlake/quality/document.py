@@ -60,6 +60,8 @@ def read_document(path: Path) -> Document:
         ) from error
     except ValueError as error:
         raise _refused(path, str(error)) from error
+    except RecursionError:
+        raise _refused(path, "the suite is nested too deeply") from None
     if not isinstance(content, dict):
         raise _refused(path, "a suite is a JSON object")
     return Document(path, text, content, _starts(text, content))

@@ -63,7 +63,7 @@ HOSTILE: tuple[Hostile, ...] = (
     Hostile("json:another layout of names", {"part-00000.json": _LINE}, "refused", "topic+partition+startOffset"),
     Hostile("json:empty file", {"t+0+0.json": b""}, "refused", "the file is empty"),
     Hostile("json:cut gzip", {"t+0+0.json.gz": gzip.compress(_LINE * 50, mtime=0)[:-9]}, "refused", "cut short"),
-    Hostile("json:gzip under a plain name", {"t+0+0.json": gzip.compress(_LINE, mtime=0)}, "refused", "without .gz"),
+    Hostile("json:gzip under a plain name", {"t+0+0.json": gzip.compress(_LINE, mtime=0)}, "accepted"),
     Hostile("json:an Avro container", {"t+0+0.avro": _WHOLE}, "refused", "`format: avro`"),
     Hostile("json:Confluent wire format", {"t+0+0.json": b"\x00\x00\x00\x00\x07\x02a"}, "refused", "Confluent wire format"),
     Hostile("json:a broken line", {"t+0+0.json": _LINE + b'{"id": "2"\n'}, "quarantined", "not a JSON object"),

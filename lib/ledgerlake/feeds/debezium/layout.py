@@ -7,18 +7,16 @@ declared layout when the object lands; every further line is checked when it is 
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from ledgerlake.config.models import Column, Table
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.debezium.options import ORDER_FIELDS, DebeziumSource
+from ledgerlake.feeds.decoding.bodies import pieces
 from ledgerlake.feeds.decoding.records import Path, Record, path_of
 
 Layout = tuple[str, bool, str]
-_PROBED_BYTES = 1 << 22
-"""How much of a compressed object is opened to see its first message."""
 
 
 class Paths:
@@ -82,9 +80,9 @@ def verify_layout(name: str, body: bytes, source: DebeziumSource) -> None:
 
 def _first_layout(name: str, body: bytes) -> Layout | None:
     """Return the layout of the first message that can be read; what cannot is left to the reader."""
-    text = zlib.decompressobj(wbits=31).decompress(body, _PROBED_BYTES) if name.endswith(".gz") else body
+    text = next(pieces(name, body))
     start = 0
-    while start < min(len(text), _PROBED_BYTES):
+    while start < len(text):
         end = text.find(b"\n", start)
         line = text[start : end if end >= 0 else len(text)]
         start = end + 1 if end >= 0 else len(text)

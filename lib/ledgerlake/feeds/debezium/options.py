@@ -8,13 +8,13 @@ from pydantic import Field
 
 from ledgerlake.config.models import Table
 from ledgerlake.core.types import decimal_parts
-from ledgerlake.feeds.base import Options
+from ledgerlake.feeds.base import FileOptions, Options
 
 ORDER_FIELDS = {"postgresql": ("source.sequence", "source.lsn"), "mysql": ("source.file", "source.pos", "source.row")}
 """Where an envelope tells its order, by database."""
 
 
-class DebeziumSource(Options):
+class DebeziumSource(FileOptions):
     """How the connector and its converter write; verified for each object and each line.
 
     ``decimal_mode`` and ``time_precision`` are the connector's ``decimal.handling.mode`` and

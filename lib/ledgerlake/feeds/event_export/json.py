@@ -9,6 +9,7 @@ from ledgerlake.config.models import Table
 from ledgerlake.feeds.decoding.changes import Changes, Texts, numbered
 from ledgerlake.feeds.decoding.frame import Decode
 from ledgerlake.feeds.decoding.records import Records, path_of
+from ledgerlake.feeds.decoding.spelling import check_fields
 from ledgerlake.feeds.event_export.options import EventTable
 from ledgerlake.feeds.kafka_files import file_order
 from ledgerlake.landing.manifest import LandedObject
@@ -31,15 +32,17 @@ class JsonEvents:
             ops: str | Texts = "upsert"
             if own.op_field:
                 ops = [own.ops.get(o) if o is not None else None for o in records.texts(path_of(own.op_field))]
+            values = records.columns(paths)
+            check_fields(item.source_name, records, paths, values)
             problems = _problems(records, ops) if own.op_field else records.problems()
             return Changes(
                 ordinals=range(first, first + len(lines)),
                 ops=ops,
-                positions=numbered(f"{partition}|", offset, len(lines), 20),
+                positions=numbered(f"{partition}|", range(offset, offset + len(lines)), 20),
                 problems=problems,
                 raws=records.raws(problems),
                 carried=_carried(records, self.table) if carries else None,
-                values=records.columns(paths),
+                values=values,
             )
 
         return decode

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from ledgerlake.feeds.base import Options
+from ledgerlake.feeds.base import FileOptions, Options
 
 
-class EventSource(Options):
+class EventSource(FileOptions):
     """How events are written; ``any``: each object's first bytes tell, for services that write one table together."""
 
     format: Literal["json", "avro", "any"] = "json"

@@ -18,19 +18,19 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
-from ledgerlake.feeds.files import write_manifest
 from ledgerlake.feeds.frames import literal
+from ledgerlake.feeds.landed import write_manifest
 from ledgerlake.feeds.moment_text import moment_text, timestamp_text
 from ledgerlake.feeds.parquet_files import parquet_layout, scan_parquet
 from ledgerlake.feeds.query.database import Database, by_key, by_time, connect, database_errors, quoted
 from ledgerlake.feeds.tabular import by_layout
-from ledgerlake.landing.manifest import LandedObject, Manifest
+from ledgerlake.landing.manifest import LandedObject, Layout, Manifest
 from ledgerlake.ports.objects import content_hash
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_GONE_AT = "_at:string"  # the column that only landed deletes have: their position
+_GONE_AT = ("_at", "string")  # the column that only landed deletes have: their position
 _TICK = timedelta(microseconds=1)
 
 
@@ -86,11 +86,9 @@ class QueryFeed(Feed):
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Read landed rows and landed deletes; a row's position is its watermark in microseconds."""
 
-        def read_group(layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
+        def read_group(layout: Layout, items: list[LandedObject]) -> DataFrame:
             landed = replace(reading, table=_landed_as(reading.table))
-            rows = scan_parquet(
-                spark, landed, layout, items, lambda _: "", ("_at",)
-            )  # positions need no order of objects
+            rows = scan_parquet(spark, landed, layout, items, lambda _: "", ("_at",))  # positions need no order
             return _deletes(rows, reading.table) if _GONE_AT in layout else _rows(rows, reading.table, layout)
 
         return by_layout(reading, read_group)
@@ -244,9 +242,9 @@ def _landed_as(table: Table) -> Table:
     return table.model_copy(update={"columns": tuple(c.model_copy(update={"source": None}) for c in table.columns)})
 
 
-def _rows(frame: DataFrame, table: Table, layout: tuple[str, ...]) -> DataFrame:
+def _rows(frame: DataFrame, table: Table, layout: Layout) -> DataFrame:
     mark = QueryTable(**table.feed).watermark
-    position = (timestamp_text if f"{mark}:timestamp" in layout else moment_text)(f"`{mark}`")
+    position = (timestamp_text if (mark, "timestamp") in layout else moment_text)(f"`{mark}`")
     return frame.selectExpr(*_frame("upsert", position), *(f"`{n}`" for n in table.column_names))
 
 
