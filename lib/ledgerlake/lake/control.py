@@ -83,9 +83,7 @@ class ControlTables:
         self._lock = threading.Lock()
         self._cache: dict[str, list[dict[str, Any]]] = {}
 
-    def append(
-        self, name: str, run_id: str, records: Iterable[Mapping[str, Any]], *, after: int | None = None
-    ) -> None:
+    def append(self, name: str, run_id: str, records: Iterable[Mapping[str, Any]], *, after: int | None = None) -> None:
         """Append records; missing fields are null, dictionaries and lists become JSON.
 
         With ``after`` only where the pipeline's last record of the table has that sequence number.

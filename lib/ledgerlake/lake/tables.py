@@ -21,6 +21,8 @@ from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core import change as c
 from ledgerlake.core.retention import REPLAY_DAYS
+from ledgerlake.core.types import contract_type
+from ledgerlake.errors import ContractError, Where
 from ledgerlake.lake.commits import note_text
 from ledgerlake.lake.fence import Fence
 from ledgerlake.ports.failures import storage_failure
@@ -112,10 +114,19 @@ class TableStorage:
             )  # fmt: skip
 
     def add_columns(self, uri: str, columns: tuple[Column, ...]) -> list[str]:
-        """Add the nullable columns that the table lacks; return their names."""
+        """Add the nullable columns that the table lacks; return their names.
+
+        Raises :class:`ContractError` where a column is of another type than is declared: engines
+        would cast what they write to the table's type, and cut it.
+        """
         table = self.open(uri)
         assert table is not None, "tables are created before columns are added"
-        present = {f.name for f in table.schema().fields}
+        present = {f.name: str(getattr(f.type, "type", f.type)).replace(" ", "") for f in table.schema().fields}
+        for col in (col for col in columns if col.name in present and present[col.name] != col.kind.delta):
+            raise ContractError(
+                f"the column is loaded as {contract_type(present[col.name]) or present[col.name]} and declared as {col.type}",
+                where=Where(column=col.name), then="declare the type that is loaded, or load the table anew",
+            )  # fmt: skip
         missing = [col for col in columns if col.name not in present]
         if missing:
             self.fence.check()
@@ -178,10 +189,9 @@ def _commit(entry: Mapping[str, Any]) -> Commit:
 
 def value_field(column: Column) -> Field:
     """Return the Delta field of a contract column; always nullable, deletes carry only keys."""
-    names = {"bigint": "long"}
     from deltalake.schema import PrimitiveType
 
-    return Field(column.name, PrimitiveType(names.get(column.type, column.type)), nullable=True)
+    return Field(column.name, PrimitiveType(column.kind.delta), nullable=True)
 
 
 def _text(name: str) -> Field:

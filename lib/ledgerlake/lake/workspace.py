@@ -97,7 +97,9 @@ class Workspace:
     @cached_property
     def logs(self) -> dict[str, ManifestLog]:
         """Return the landing log of each table."""
-        return {name: ManifestLog(self.objects, self.pipeline.name, name, self.fence.check) for name in self.pipeline.tables}
+        return {
+            name: ManifestLog(self.objects, self.pipeline.name, name, self.fence.check) for name in self.pipeline.tables
+        }
 
     def spark(self) -> SparkSession:
         """Return the one session, started when first asked for."""

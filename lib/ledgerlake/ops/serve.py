@@ -43,6 +43,7 @@ from ledgerlake.quality.result import SuiteResult
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+
 @dataclass
 class Verdict:
     """What the gates said: messages of blocking suites, and every suite's result."""
