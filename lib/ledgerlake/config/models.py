@@ -208,13 +208,20 @@ class Chart(Model):
     by: Name | None = None
 
 
+class ExternalStage(Model):
+    """A stage of Snowflake's through which it reads exported files where they are, below ``url`` (``s3://…``)."""
+
+    name: str
+    url: str = Field(pattern=r"^s3://[^/]+")
+
+
 class Target(Model):
     """Where the marts are served in Snowflake."""
 
     database: str
     schema_name: str = Field(alias="schema")
     bi_schema: str
-    external_stage: str | None = None
+    external_stage: ExternalStage | None = None
     bi_role: str | None = None
     cleared_role: str | None = None
 
@@ -222,7 +229,9 @@ class Target(Model):
 class PipelineFile(Model):
     """The contents of ``conf/pipelines/<name>/pipeline.yml``.
 
-    ``gate`` is what the decision over all suites is called in messages.
+    ``gate`` is what the decision over all suites is called in messages. ``on_refusal`` says for
+    what a run ends with an exit code of its own as long as it is open: refused objects and
+    quarantined ``deliveries``, quarantined ``rows`` too, or nothing (``report``).
     """
 
     pipeline: Name
@@ -231,6 +240,7 @@ class PipelineFile(Model):
     masters: tuple[Master, ...] = ()
     marts: tuple[Mart, ...] = ()
     gate: Name | None = None
+    on_refusal: Literal["deliveries", "rows", "report"] = "deliveries"
     charts: tuple[Chart, ...] = ()
     publication: Target
     alerts: Alerts = Alerts()
@@ -273,4 +283,4 @@ class Pipeline(Model):
         tables = {name: t.fingerprint for name, t in self.tables.items()}
         suites = {name: s.fingerprint for name, s in self.suites.items()}
         sql = self.sql | {f"alert {name}": text for name, text in self.alert_sql.items()}
-        return fingerprint([self.spec.model_dump(mode="json"), tables, sql, suites])
+        return fingerprint([self.spec.model_dump(mode="json", exclude={"on_refusal"}), tables, sql, suites])

@@ -30,8 +30,19 @@ def header_columns(
 
 
 def check_spelling(name: str, columns: Iterable[str], wanted: Iterable[str]) -> None:
-    """Raise :class:`SourceError` where a wanted column is there in another case or with blanks around it only."""
+    """Raise :class:`SourceError` where a wanted column is there in another case or with blanks around it only, and where none is."""
     found, named = list(columns), list(wanted)
+    refuse_other_spelling(name, found, named)
+    if named and not set(named) & set(found):
+        raise SourceError(
+            f"none of the declared columns is among its {len(found)}", where=Where(file=name),
+            then="is it another table's file, without a header, or of another `delimiter`?",
+        )  # fmt: skip
+
+
+def refuse_other_spelling(name: str, found: Iterable[str], named: Sequence[str]) -> None:
+    """Raise :class:`SourceError` where one of the names that are wanted is found in another spelling only."""
+    found = list(found)
     alike = {folded(n): n for n in found if n not in named}
     for column in named:
         if column not in found and (other := alike.get(folded(column))) is not None:

@@ -102,14 +102,15 @@ class TableStorage:
         return table is None or not table.file_uris()
 
     def create(
-        self, uri: str, fields: list[Field], properties: Mapping[str, str], partition_by: list[str] | None = None
-    ) -> None:
+        self, uri: str, fields: list[Field], properties: Mapping[str, str], partition_by: list[str] | None = None,
+        description: str | None = None,
+    ) -> None:  # fmt: skip
         """Create an empty table unless it exists."""
         if self.open(uri) is None:
             self.fence.check()
             DeltaTable.create(
                 _rs_uri(uri), Schema(fields), mode="ignore", partition_by=partition_by,
-                configuration=dict(properties), storage_options=self.options,
+                configuration=dict(properties), storage_options=self.options, description=description,
             )  # fmt: skip
 
     def add_columns(self, uri: str, columns: tuple[Column, ...]) -> list[str]:
@@ -205,6 +206,11 @@ def origin_fields() -> list[Field]:
 
     kinds = {c.ORDINAL: "long", c.EXTRACTED_AT: "timestamp"}
     return [Field(n, PrimitiveType(kinds.get(n, "string"))) for n in c.ORIGIN]
+
+
+def declared_meaning(table: Table) -> dict[str, Any]:
+    """Return what a table's rows mean beside their columns; silver keeps it, and a later run must declare the same."""
+    return {"key": list(table.key), "changes": table.changes, "append_only": table.append_only}
 
 
 def bronze_fields(table: Table) -> list[Field]:

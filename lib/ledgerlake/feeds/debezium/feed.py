@@ -46,7 +46,7 @@ class DebeziumFeed(FileFeed):
 
         def probe(name: str, body: bytes) -> Layout:
             layout = kafka_files.probe(name, body, options.limits)
-            verify_layout(name, body, options)
+            verify_layout(name, body, options, table)
             return layout
 
         return probe

@@ -34,7 +34,13 @@ class DebeziumSource(FileOptions):
 
 
 class DebeziumTable(Options):
-    """Per table, only where messages carry no schema: units of times, scales of decimals."""
+    """Per table: ``table`` as messages name it, ``schema.table`` (MySQL: ``database.table``), where the topic's name does not say it.
+
+    Where it is declared, the topic may hold messages of others too: they are left out. ``timestamps`` and
+    ``scales``, only where messages carry no schema, are units of times and scales of decimals.
+    """
+
+    table: str | None = Field(default=None, pattern=r"^[^.]+\.[^.]+$")
 
     timestamps: dict[str, Literal["millis", "micros", "nanos"]] = Field(default_factory=dict)
     scales: dict[str, int] = Field(default_factory=dict)

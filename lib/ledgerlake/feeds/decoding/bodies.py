@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import io
 import lzma
 import zlib
@@ -40,6 +41,8 @@ def limits_of(options: Mapping[str, Any]) -> Limits:
 
 
 NO_LIMITS = Limits()
+_PROBED = 4096
+_SUFFIXES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
 _FOREIGN = {
     b"Obj\x01": "an Avro container", b"PAR1": "a Parquet file", b"PK\x03\x04": "a zip archive (or a workbook)",
     b"\x00": "Confluent wire format, or binary content,",
@@ -60,6 +63,8 @@ def pieces(name: str, body: Body, limits: Limits = NO_LIMITS, *, text: str = "JS
     if foreign:
         raise SourceError(f"{foreign} where {text} are declared", where=where)
     kind, unfold = next((k for magic, k in _FOLDED.items() if head.startswith(magic)), ("", _plain))
+    if not kind and name.endswith(tuple(_SUFFIXES)) and not _is_text(body):
+        raise SourceError(f"not a {_SUFFIXES[name[name.rindex('.') :]]} stream, whatever its name says", where=where)
     size = taken = 0
     try:
         for piece, taken in unfold(body):
@@ -70,6 +75,15 @@ def pieces(name: str, body: Body, limits: Limits = NO_LIMITS, *, text: str = "JS
         if isinstance(error, EOFError) or "runcated" in str(error):
             raise SourceError(f"the {kind} stream is cut short (truncated)", where=where) from error
         raise SourceError(f"not a {kind} stream, or damaged", where=where) from error
+
+
+def _is_text(body: Body) -> bool:
+    try:
+        return b"\0" not in bytes(body[:_PROBED]) and bool(
+            codecs.getincrementaldecoder("utf-8")().decode(bytes(body[:_PROBED]))
+        )
+    except UnicodeDecodeError:
+        return False
 
 
 def check_line(name: str, size: int, limits: Limits) -> None:

@@ -84,7 +84,7 @@ class Grammar:
         field = rb"(?:%s|%s)" % (quoted, plain)
         row = rb"%s(?:%s%s)*+" % (field, d, field)
         self.quoted, self.plain, self.field = re.compile(quoted), re.compile(plain), re.compile(field)
-        self.row = re.compile(row + self.end)
+        self.row, self._rest = re.compile(row + self.end), re.compile(rb"[^%s\n]*+" % d)
         self._rows = re.compile(rb"(?:%s%s)*+" % (row, self.end))
         self._marks = [m.encode() for m in (options.quote, options.escape) if m]
         self._delimiter, self._quote = options.delimiter.encode(), (options.quote or "").encode()
@@ -103,7 +103,7 @@ class Grammar:
 
     def bad_row(self, text: bytes, start: int, line: int, *, last: bool, name: str) -> Bad | None:
         """Return the row at ``start``, which is not well-formed; None where more text may mend it."""
-        at = start
+        at, problem = start, None
         while True:
             opened, quoted = at, self._quote != b"" and text.startswith(self._quote, at)
             found = (self.quoted if quoted else self.plain).match(text, at)
@@ -112,22 +112,26 @@ class Grammar:
             at = len(text) if found is None else found.end()
             if at >= len(text) - 1 and not last:
                 return None
+            if not text.startswith(
+                (self._delimiter, b"\n"), at
+            ):  # the field ends badly: it goes on to the next delimiter
+                if quoted and b"\n" in text[opened:at]:
+                    what = "a quote that opens here closes on another line, and text follows"
+                    raise _unclosed(what, name, line + text.count(b"\n", start, opened))
+                problem = problem or _why(text, at, quoted=quoted)
+                at = self._rest.match(text, at).end()  # type: ignore[union-attr]
             if not text.startswith(self._delimiter, at):
                 break
             at += 1
-        end = text.find(b"\n", at)
-        if quoted and b"\n" in text[opened:at] and at != end:
-            what = "a quote that opens here closes on another line, and text follows"
-            raise _unclosed(what, name, line + text.count(b"\n", start, opened))
-        if end < 0 and not last:
+        if at == len(text) and not last:
             return None
-        return Bad(text[start : end + 1 if end >= 0 else len(text)], line, _why(text, at, quoted=quoted))
+        return Bad(text[start : at + 1], line, problem or _FEED_ONLY)
 
 
 def _why(text: bytes, at: int, *, quoted: bool) -> str:
     if at >= len(text):
         return _ESCAPED
-    return {b"\n": _FEED_ONLY, b"\r": _RETURN}.get(text[at : at + 1], AFTER if quoted else STRAY)
+    return _RETURN if text.startswith(b"\r", at) else AFTER if quoted else STRAY
 
 
 def _unclosed(what: str, name: str, line: int) -> SourceError:

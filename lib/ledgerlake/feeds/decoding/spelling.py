@@ -11,13 +11,13 @@ from ledgerlake.feeds.csv_names import folded
 from ledgerlake.feeds.decoding.records import Path, Record, Records, at
 
 
-def check_fields(name: str, records: Records, paths: Sequence[Path], values: Sequence[pa.Array]) -> None:
+def check_fields(name: str, records: Records, paths: Sequence[Path], values: Sequence[pa.Array | None]) -> None:
     """Raise :class:`SourceError` where no record has a field, and one has it in another case or with blanks around it.
 
     Only columns without any value are looked at, so whole records cost nothing.
     """
     for path, column in zip(paths, values, strict=True):
-        if column.null_count == len(column) and len(column) and not any(records.present(path)):
+        if column is not None and 0 < len(column) == column.null_count and not any(records.present(path)):
             other = _other_spelling(records.all, path, {p for p in paths if p != path})
             if other is not None:
                 raise SourceError(

@@ -50,6 +50,8 @@ class EventExportFeed(FileFeed):
         own, avro = EventTable(**table.feed), EventSource(**source.options).format != "json"
         if bool(own.op_field) != bool(own.ops):
             raise ValueError("`op_field` and `ops` go together")
+        if bool(own.table_field) != bool(own.table_names):
+            raise ValueError("`table_field` and `table_names` go together")
         if avro and ("patch" in own.ops.values() or table.changes == "partial"):
             raise ValueError("Avro records have every field: what a patch leaves out cannot be told from null")
         if "patch" in own.ops.values() and table.changes != "partial":
@@ -102,6 +104,8 @@ def _probe_avro(name: str, body: bytes, table: Table) -> Layout:
     file_order(name)
     fields, own = avro_fields(name, body), EventTable(**table.feed)
     where = Where(file=name, table=table.table)
+    if own.table_field and fields.get(own.table_field) != "string":
+        raise SourceError(f"the schema has no text in the field {own.table_field!r} that names the table", where=where)
     if own.op_field and fields.get(own.op_field) != "string":
         raise SourceError(f"the schema has no text in the operation's field {own.op_field!r}", where=where)
     for column in table.columns:
@@ -126,6 +130,9 @@ def _read_avro(spark: SparkSession, reading: Reading, layout: Layout, items: lis
     orders = {i.path: file_order(i.source_name) for i in items}
     records = spark.read.format("avro").load([f"{reading.lake_uri}/{path}" for path in orders])
     rows = placed(spark, records.selectExpr("struct(*) AS j"), orders)
+    if own.table_field:
+        names = ", ".join(map(literal, own.table_names))
+        rows = rows.where(f"coalesce({path_sql('j', own.table_field)} IN ({names}), true)")
     op = _op_sql(own)
     return rows.selectExpr(
         "_object", "_ordinal", f"{op} AS _op", _POSITION,
