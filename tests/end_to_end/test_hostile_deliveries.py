@@ -99,7 +99,7 @@ def test_a_delivery_with_every_mistake_ends_in_quarantine_and_its_correction_in_
         "record: wrong number of columns, or not CSV",
         "record: wrong number of columns, or not CSV",
     ]
-    assert house.reasons("paid") == ["paid_on: has a time of day", "paid_on: not a date"]
+    assert house.reasons("paid") == ["paid_on: has a time of day", "paid_on: no such day"]
     refused = {t: [r.reason for m in log.all() for r in m.refused] for t, log in house.workspace().logs.items()}
     assert refused == {
         "accounts": ["the file ends in the middle of a line (truncated)", "the file is empty"],
