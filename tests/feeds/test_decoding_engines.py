@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ledgerlake.config.models import Table
+from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Reading
-from ledgerlake.feeds.decoding.frame import Decoder, decoded
+from ledgerlake.feeds.csv_files import CsvSource, CsvUpserts
+from ledgerlake.feeds.decoding.faults import fault_in
+from ledgerlake.feeds.decoding.frame import Decoder, decoded, read_objects
 from ledgerlake.feeds.event_export.json import JsonEvents
 from ledgerlake.feeds.postgres.wal2json_lines import Wal2JsonLines
 from ledgerlake.landing.manifest import LandedObject
@@ -64,3 +71,54 @@ def test_a_transaction_that_spans_chunks_of_lines_goes_on_in_the_next(spark: Any
 
     assert [r[3] for r in rows[:12_000]] == [f"000000010000000A|{n + 1:012d}" for n in range(12_000)]
     assert len(rows) == 12_001
+
+
+@dataclass(frozen=True)
+class Refuses:
+    """A decoder that meets what it cannot read."""
+
+    table: Table
+
+    def __call__(self, item: LandedObject) -> Any:
+        def decode(first: int, lines: Sequence[bytes]) -> Any:
+            if b"worse" in lines[0]:
+                raise ZeroDivisionError("an error of no kind")
+            raise SourceError("a line that is none", where=Where(line=7), then="mend it")
+
+        return decode
+
+
+@pytest.mark.parametrize(("text", "says"), [(b"bad", "a line that is none"), (b"worse", r"cannot be read \(ZeroDivisionError\)")])
+@pytest.mark.parametrize("here_bytes", [1 << 30, 0], ids=["here", "in Spark's workers"])
+def test_whatever_a_decoder_meets_is_an_error_of_its_object(
+    spark: Any, tmp_path: Path, here_bytes: int, text: bytes, says: str
+) -> None:
+    with pytest.raises(Exception) as raised:
+        rows_of(spark, tmp_path, {"resource": "people"}, Refuses, {"b.json": text}, here_bytes)
+
+    told = fault_in(raised.value)
+
+    assert isinstance(told, SourceError)
+    assert re.search(says, told.what)
+    assert told.where.file == "b.json"
+    assert told.where.line == (7 if text == b"bad" else None)
+
+
+def test_csv_is_read_alike_here_and_in_sparks_workers(spark: Any, tmp_path: Path) -> None:
+    layout = tuple((n, "string") for n in ("id", "owner", "city"))
+    body = b'id,owner,city\n1,"A ""x""\n",\n2,5" pipe,Bonn\n3,Bob\n4,Cid,Kiel'
+    table = Table.model_validate({"table": "people", "source": "s", "key": ["id"], "resource": "people", "columns": COLUMNS})
+    item = LandedObject("landing/bank/people/00/o-a.csv", "a.csv", "", len(body), datetime(2026, 3, 1, tzinfo=UTC), layout)
+    (tmp_path / item.path).parent.mkdir(parents=True)
+    (tmp_path / item.path).write_bytes(body)
+    reading = Reading(table, (item,), LocalObjects(tmp_path), {})
+    read = CsvUpserts(table, CsvSource(), {item.path: "x"})
+    frames = [read_objects(spark, reading, read, here_bytes=most) for most in (1 << 30, 0)]
+    here, workers = ([tuple(r) for r in f.orderBy("_ordinal").collect()] for f in frames)
+
+    assert here == workers
+    assert [r[4:6] for r in here] == [
+        (None, None), ("line 4: a quote inside an unquoted field", '2,5" pipe,Bonn'),
+        ("line 5: 2 columns where 3 are declared", "3,Bob"), (None, None),
+    ]  # fmt: skip
+    assert here[0][7:] == ("1", 'A "x"\n', None)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.decoding.frame import all_listed
 from ledgerlake.feeds.frames import placed, quoted, union_all
 from ledgerlake.landing.manifest import LandedObject, Layout
 
@@ -59,6 +60,7 @@ def scan_parquet(
     if all(_PLAIN_TYPE.fullmatch(kind) for _, kind in layout):
         reader = reader.schema(", ".join(f"{quoted(name)} {kind}" for name, kind in layout))
     rows = reader.parquet(*(f"{reading.lake_uri}/{i.path}" for i in items))
+    all_listed(rows, items)
     orders = {i.path: order(i) for i in items}
     return placed(spark, rows, orders)
 
