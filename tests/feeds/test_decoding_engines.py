@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ledgerlake.config.models import Table
-from ledgerlake.errors import SourceError, Where
+from ledgerlake.errors import SourceError
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.csv_files import CsvSource, CsvUpserts
-from ledgerlake.feeds.decoding.faults import fault_in
+from ledgerlake.feeds.decoding.faults import attributed, fault_in
 from ledgerlake.feeds.decoding.frame import Decoder, decoded, read_objects
 from ledgerlake.feeds.event_export.json import JsonEvents
 from ledgerlake.feeds.postgres.wal2json_lines import Wal2JsonLines
@@ -73,35 +70,24 @@ def test_a_transaction_that_spans_chunks_of_lines_goes_on_in_the_next(spark: Any
     assert len(rows) == 12_001
 
 
-@dataclass(frozen=True)
-class Refuses:
-    """A decoder that meets what it cannot read."""
-
-    table: Table
-
-    def __call__(self, item: LandedObject) -> Any:
-        def decode(first: int, lines: Sequence[bytes]) -> Any:
-            if b"worse" in lines[0]:
-                raise ZeroDivisionError("an error of no kind")
-            raise SourceError("a line that is none", where=Where(line=7), then="mend it")
-
-        return decode
-
-
-@pytest.mark.parametrize(("text", "says"), [(b"bad", "a line that is none"), (b"worse", r"cannot be read \(ZeroDivisionError\)")])
 @pytest.mark.parametrize("here_bytes", [1 << 30, 0], ids=["here", "in Spark's workers"])
-def test_whatever_a_decoder_meets_is_an_error_of_its_object(
-    spark: Any, tmp_path: Path, here_bytes: int, text: bytes, says: str
-) -> None:
+def test_what_a_decoder_refuses_is_an_error_of_its_object(spark: Any, tmp_path: Path, here_bytes: int) -> None:
+    objects = {"t+0+0.json": b'{"id": "1", "city": "Bonn", "owner": "Ann"}', "t+0+1.json": b'{"id": "2", "City": "Ulm"}'}
     with pytest.raises(Exception) as raised:
-        rows_of(spark, tmp_path, {"resource": "people"}, Refuses, {"b.json": text}, here_bytes)
+        rows_of(spark, tmp_path, {"resource": "people"}, JsonEvents, objects, here_bytes)
 
     told = fault_in(raised.value)
 
     assert isinstance(told, SourceError)
-    assert re.search(says, told.what)
-    assert told.where.file == "b.json"
-    assert told.where.line == (7 if text == b"bad" else None)
+    assert (told.what, told.where.file) == ("no record has 'city'; did you mean 'City'?", "t+0+1.json")
+    assert told.then.startswith("declare `source:`")
+
+
+def test_whatever_is_raised_while_an_object_is_decoded_is_its_error() -> None:
+    with pytest.raises(SourceError, match=r"cannot be read \(ZeroDivisionError\)") as raised, attributed("a.json"):
+        raise ZeroDivisionError
+    assert raised.value.where.file == "a.json"
+    assert fault_in(ValueError("of no object")) is None
 
 
 def test_csv_is_read_alike_here_and_in_sparks_workers(spark: Any, tmp_path: Path) -> None:
