@@ -22,10 +22,12 @@ from ledgerlake.config.environment import Environment
 from ledgerlake.config.load import load_pipeline
 from ledgerlake.config.models import Pipeline
 from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.decisions import decide
 from ledgerlake.ops.extract import Failure, extract
-from ledgerlake.ops.load import Loader, open_quarantine
+from ledgerlake.ops.load import Loader
 from ledgerlake.ops.progress import Progress
 from ledgerlake.ops.run import RunReport, run
+from ledgerlake.ops.untaken import open_quarantine, untaken
 from ledgerlake.ports.clock import FixedClock
 from ledgerlake.ports.secrets import ReferencedSecrets
 from ledgerlake.publish import Publication, PublishOutcome
@@ -131,8 +133,9 @@ class House:
     def workspace(self) -> Workspace:
         """Open the house as a new process would: nothing remembered but what is stored."""
         return Workspace(
-            self.pipeline(), self.environment, ReferencedSecrets(self.secrets), self.clock, lambda *_: self.spark
-        )
+            self.pipeline(), self.environment, ReferencedSecrets(self.secrets), self.clock, lambda *_: self.spark,
+            crashes=self.root / "errors", sleep=lambda _: None,
+        )  # fmt: skip
 
     def deliver(self, path: str, text: str | bytes) -> House:
         """Put one object where the source writes; text is dedented, ``.gz`` is compressed."""
@@ -188,6 +191,12 @@ class House:
 
     def quarantine(self, table: str | None = None) -> list[dict[str, Any]]:
         return open_quarantine(self.workspace(), table)
+
+    def decide(self, action: str, *ids: str, reason: str = "") -> None:
+        """Decide on what is open: ``requested`` or ``dismissed``; all of it where no ids are given."""
+        workspace = self.workspace()
+        chosen = [s for s in untaken(workspace).subjects() if not ids or s.id in ids]
+        assert decide(workspace, chosen, action, "test", reason)[0] == chosen
 
     def reasons(self, table: str | None = None) -> list[str]:
         """Return the reasons of all rows in quarantine, sorted."""

@@ -13,16 +13,21 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError
-from ledgerlake.feeds import kafka_files, tabular
+from ledgerlake.feeds import kafka_files
 from ledgerlake.feeds.dms import feed as dms
 from ledgerlake.feeds.event_export import feed as event_export
+from ledgerlake.feeds.parquet_files import parquet_layout
 from ledgerlake.feeds.query import feed as query
 
 EUROPE_LATE = datetime(2026, 3, 2, tzinfo=UTC)
 CSV = dms.DmsSource()
 HEADERLESS = dms.DmsSource(header=False)
 ORDER = dms.DmsTable(column_order=("id", "name"))
+PARQUET = Table.model_validate(
+    {"table": "t", "source": "s", "resource": "r", "key": ["id"], "columns": [{"name": "id", "type": "string", "nullable": False}]}
+)  # fmt: skip
 
 
 def as_parquet(**columns: list[object]) -> bytes:
@@ -84,24 +89,28 @@ def test_a_csv_layout_is_its_header_or_the_declared_order() -> None:
 def test_a_parquet_layout_is_its_footer_and_a_cut_file_has_none() -> None:
     body = as_parquet(id=["1"], count=[1])
 
-    assert tabular.parquet_layout("f.parquet", body) == (("id", "string"), ("count", "bigint"))
+    assert parquet_layout("f.parquet", body, PARQUET) == (("id", "string"), ("count", "bigint"))
     for cut in (b"", body[:-10], body[:20]):
         with pytest.raises(SourceError):
-            tabular.parquet_layout("f.parquet", cut)
+            parquet_layout("f.parquet", cut, PARQUET)
 
 
 @pytest.mark.parametrize(
-    ("arrow", "spark"),
+    ("arrow", "kind"),
     [
-        (pa.decimal128(18, 3), "decimal(18,3)"),
-        (pa.timestamp("us"), "timestamp"),
-        (pa.large_string(), "string"),
-        (pa.float64(), "double"),
-        (pa.date32(), "date"),
+        (pa.decimal128(18, 3), "decimal(18,3)"), (pa.decimal256(50, 3), "decimal(50,3)"), (pa.timestamp("us"), "timestamp_ntz"),
+        (pa.timestamp("us", "UTC"), "timestamp"), (pa.timestamp("ns"), "timestamp_ntz_ns"), (pa.timestamp("ns", "UTC"), "timestamp_ns"),
+        (pa.large_string(), "string"), (pa.dictionary(pa.int32(), pa.string()), "string"), (pa.float64(), "double"),
+        (pa.date32(), "date"), (pa.time64("us"), "time"), (pa.uint32(), "bigint"), (pa.uint64(), "decimal(20,0)"),
+        (pa.binary(), "binary"), (pa.list_(pa.int32()), "array"), (pa.map_(pa.string(), pa.int32()), "map"),
+        (pa.null(), "null"),
     ],
-)
-def test_arrow_types_have_their_spark_names(arrow: pa.DataType, spark: str) -> None:
-    assert tabular.arrow_type_name(str(arrow)) == spark
+)  # fmt: skip
+def test_parquet_types_have_the_names_of_typed_sources(arrow: pa.DataType, kind: str) -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"id": ["1"], "v": pa.nulls(1, arrow)}), sink)
+
+    assert parquet_layout("f.parquet", sink.getvalue(), PARQUET)[:2] == (("id", "string"), ("v", kind))
 
 
 def test_event_files_are_ordered_by_partition_and_offset() -> None:

@@ -149,15 +149,15 @@ class shown_progress:  # noqa: N801 - used as a context manager function
 
 
 def finish(own: Context, done: list[tuple[RunReport, Workspace]], report_file: Path | None) -> None:
-    """Write the report, answer, and end with the last run's exit code."""
+    """Write the report, answer, and end with the exit code of the run that stopped, or else of what was not taken."""
     facts: list[dict[str, Any]] = []
     for report, workspace in done:
         path = report_file or own.project / ".local" / "reports" / f"{report.run_id}.html"
         facts.append(summary(report) | {"report": _written(own, report, workspace, path)})
     own.answer(facts if len(facts) > 1 else facts[0], lambda: _show(own, facts))
-    error = done[-1][0].error
-    if error is not None:
-        raise typer.Exit(error.exit_code)
+    codes = [report.exit_code for report, _ in done]
+    if codes[-1] or any(codes):
+        raise typer.Exit(codes[-1] or max(codes))
 
 
 def _written(own: Context, report: RunReport, workspace: Workspace, path: Path) -> str:
@@ -180,7 +180,7 @@ def summary(report: RunReport) -> dict[str, Any]:
         "publication_id": report.publication_id, "message": report.message,
         "read": sum(b["read"] for b in report.batches), "applied": sum(b["applied"] for b in report.batches),
         "quarantined": sum(b["quarantined"] for b in report.batches),
-        "stopped": [f.subject for f in report.failures],
+        "not_taken": report.untaken.counts(), "stopped": [f.subject for f in report.failures],
     }  # fmt: skip
 
 
@@ -191,5 +191,8 @@ def _show(own: Context, facts: list[dict[str, Any]]) -> None:
         )
         if fact["message"]:
             own.console.print(fact["message"], markup=False)
+        if any(fact["not_taken"].values()):
+            words = " · ".join(f"{n:,} {what}" for what, n in fact["not_taken"].items() if n)
+            own.console.print(f"open: {words}. Next: `ledgerlake quarantine list`", markup=False, soft_wrap=True)
         if fact["report"]:
             own.console.print(f"report: {fact['report']}", markup=False, soft_wrap=True)

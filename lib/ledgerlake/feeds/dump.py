@@ -30,8 +30,10 @@ from ledgerlake.feeds.files import Probe
 from ledgerlake.feeds.frames import PLACE, quoted
 from ledgerlake.feeds.moment_text import moment_text, timestamp_text, usual_text
 from ledgerlake.feeds.ordered_files import OrderedFileFeed, OrderedOptions
-from ledgerlake.feeds.tabular import by_layout, parquet_layout, scan_parquet
+from ledgerlake.feeds.parquet_files import delivered_columns, parquet_layout, scan_parquet
+from ledgerlake.feeds.tabular import by_layout
 from ledgerlake.landing.manifest import LandedObject, Layout
+from ledgerlake.sql.values import text_sql, value_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -65,7 +67,7 @@ class DumpedRecords:
         paths, order = [path_of(c.source_name) for c in self.table.columns], self.orders[item.path]
         ordering = [self.table.column(n) for n in DumpTable(**self.table.feed).order_by]
         places = [self.table.column_names.index(c.name) for c in ordering]
-        usual = all(c.type == "timestamp" and c.format == "auto" for c in ordering)
+        usual = all(c.type == "timestamp" and c.format == "auto" and c.zone is None for c in ordering)
 
         def decode(first: int, texts: Sequence[bytes]) -> Changes:
             records = Records(texts)
@@ -109,7 +111,7 @@ class DumpFeed(OrderedFileFeed):
     def order_declared(self, source: Source, table: Table) -> str:
         """Return `order_by` with the columns' types, else the declared order of objects."""
         columns = [table.column(n) for n in DumpTable(**table.feed).order_by]
-        told = {"order_by": [[c.source_name, c.type, c.format] for c in columns]}
+        told = {"order_by": [[c.source_name, c.type, c.format, c.zone, c.finer] for c in columns]}
         return json.dumps(told) if columns else super().order_declared(source, table)
 
     def bytes_max(self, source: Source) -> int | None:
@@ -122,7 +124,7 @@ class DumpFeed(OrderedFileFeed):
 
         def probe(name: str, body: bytes) -> Layout:
             if options.format == "parquet":
-                layout = parquet_layout(name, body)
+                layout = parquet_layout(name, body, table)
                 check_spelling(name, [n for n, _ in layout], [c.source_name for c in table.columns])
                 return layout
             if options.format == "json_array":
@@ -135,7 +137,7 @@ class DumpFeed(OrderedFileFeed):
 
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """Return a Parquet footer's columns; JSON has no header."""
-        return dict(item.layout) or None
+        return delivered_columns(item.layout, table) or None
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Parse each record once."""
@@ -154,10 +156,10 @@ class DumpFeed(OrderedFileFeed):
         return changes.selectExpr(*(own.get(n, f"`{n}`") for n in changes.columns))
 
     def _parquet(self, spark: SparkSession, reading: Reading, layout: Layout, items: list[LandedObject]) -> DataFrame:
-        kinds, order = dict(layout), order_of(reading.source_options)
-        position = _position(reading.table, lambda c: quoted(c.source_name), kinds)
+        order = order_of(reading.source_options)
         rows = scan_parquet(spark, reading, layout, items, lambda item: place_of(item, order))
-        return upserts(rows, reading, list(kinds), position)
+        position = _position(reading.table, lambda c: quoted(c.source_name), dict(rows.dtypes))
+        return upserts(rows, reading, rows.columns, position)
 
 
 def _position(table: Table, value: Callable[[Column], str], kinds: Mapping[str, str]) -> str:
@@ -168,19 +170,13 @@ def _position(table: Table, value: Callable[[Column], str], kinds: Mapping[str, 
 
 def _ordered(column: Column, value: str, kind: str) -> str:
     """Return a value of Spark's type ``kind`` as text whose order is the value's; null (so no position) where it is none."""
+    typed = value_sql(column.kind, value, kind)
     if column.type == "timestamp":
-        if kind == "timestamp" and column.format == "auto":
-            return timestamp_text(value)
-        moment = (
-            f"timestamp_seconds(try_cast({value} AS BIGINT))" if column.format == "epoch_seconds"
-            else f"timestamp_millis(try_cast({value} AS BIGINT))" if column.format == "epoch_millis"
-            else f"try_cast({value} AS TIMESTAMP)"
-        )  # fmt: skip
-        return moment_text(moment)
+        return timestamp_text(value) if kind == "timestamp" and column.format == "auto" else moment_text(typed)
     if column.type == "date":
-        return f"date_format(try_cast({value} AS DATE), 'yyyyMMdd')"
+        return f"date_format({typed}, 'yyyyMMdd')"
     if column.type in ("integer", "bigint"):
         # Shifted by 10^19, so that negative numbers stand below positive ones.
-        return f"lpad(CAST(try_cast({value} AS DECIMAL(20,0)) + 10000000000000000000BD AS STRING), 20, '0')"
+        return f"lpad(CAST(CAST({typed} AS DECIMAL(20,0)) + 10000000000000000000BD AS STRING), 20, '0')"
     # As ``file_order.ranked``: what ends a part ranks below every character of one.
-    return f"concat(regexp_replace(CAST({value} AS STRING), '[\\\\x00-!]', '!$0'), ' ')"
+    return f"concat(regexp_replace({text_sql(value, kind)}, '[\\\\x00-!]', '!$0'), ' ')"

@@ -43,7 +43,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             "held": _LONG, "position_min": _TEXT, "position_max": _TEXT, "truncated_at": _TEXT,
             "extracted_min": _TEXT, "extracted_max": _TEXT,
             "bronze_version": _LONG, "silver_version": _LONG, "objects": _TEXT,
-            "reason": _TEXT, "milliseconds": _LONG,
+            "reason": _TEXT, "milliseconds": _LONG, "declared": _TEXT,
         },
         "checks": {
             "owner": _TEXT, "owner_version": _LONG, "suite": _TEXT, "type": _TEXT, "columns": _TEXT,
@@ -54,7 +54,10 @@ SCHEMAS: dict[str, pa.Schema] = {
             "publication_id": _TEXT, "logical_date": _TEXT, "status": _TEXT, "inputs": _TEXT, "marts": _TEXT,
             "partitions": _TEXT, "rows": _TEXT, "reason": _TEXT, "state": _TEXT, "follows": _TEXT, "number": _LONG,
         },
-        "releases": {"quarantine_id": _TEXT, "table": _TEXT, "action": _TEXT, "batch_id": _TEXT},
+        "decisions": {
+            "subject": _TEXT, "kind": _TEXT, "table": _TEXT, "action": _TEXT, "batch_id": _TEXT, "who": _TEXT,
+            "reason": _TEXT,
+        },
         "masters": {"master": _TEXT, "fingerprint": _TEXT, "inputs": _TEXT, "rows": _TEXT},
         "access": {
             "who": _TEXT, "master": _TEXT, "key_hash": _TEXT, "as_of": _TEXT, "fields": _TEXT, "reason": _TEXT,
@@ -80,9 +83,7 @@ class ControlTables:
         self._lock = threading.Lock()
         self._cache: dict[str, list[dict[str, Any]]] = {}
 
-    def append(
-        self, name: str, run_id: str, records: Iterable[Mapping[str, Any]], *, after: int | None = None
-    ) -> None:
+    def append(self, name: str, run_id: str, records: Iterable[Mapping[str, Any]], *, after: int | None = None) -> None:
         """Append records; missing fields are null, dictionaries and lists become JSON.
 
         With ``after`` only where the pipeline's last record of the table has that sequence number.
@@ -142,6 +143,11 @@ class ControlTables:
     def finished_batches(self, table: str | None = None) -> dict[str, dict[str, Any]]:
         """Return finished batches by id, of one table or all: recognised before any data is opened."""
         return self.latest("batches", "batch_id", lambda r: r["status"] == "finished" and table in (None, r["table"]))
+
+    def forget(self) -> None:
+        """Read everything anew when it is next asked for: others may have written."""
+        with self._lock:
+            self._cache.clear()
 
     def last_sequence(self, name: str) -> int:
         """Return the number of the pipeline's newest record of a table, 0 before the first."""

@@ -51,7 +51,11 @@ class MartBuilder:
         What stands is only built upon where every commit since the served version was a candidate
         of this very meaning, built after this very publication: its changes are found again then.
         """
-        if self._anew or self._meant.get(mart.mart) != self._fingerprint(mart) or not stands(self._w, mart, self._served):
+        if (
+            self._anew
+            or self._meant.get(mart.mart) != self._fingerprint(mart)
+            or not stands(self._w, mart, self._served)
+        ):
             return Scope(whole=True)
         unserved = self._unserved(mart)
         known = {"fingerprint": self._fingerprint(mart), "after": self._after}
@@ -71,7 +75,10 @@ class MartBuilder:
                     return Scope(whole=True)
                 if item.partition is not None:
                     touched |= _values(self._changes(item.name, net=self._nets(mart, unserved)), item.partition)
-                elif not self._repeats(item.name) or not self._changes(item.name, net=self._nets(mart, unserved)).isEmpty():
+                elif (
+                    not self._repeats(item.name)
+                    or not self._changes(item.name, net=self._nets(mart, unserved)).isEmpty()
+                ):
                     return Scope(whole=True)
         return Scope(
             whole=False, partitions=tuple(sorted(p for p in touched if p)), unplaced=bool({None, ""} & touched)

@@ -21,6 +21,8 @@ from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core import change as c
 from ledgerlake.core.retention import REPLAY_DAYS
+from ledgerlake.core.types import contract_type
+from ledgerlake.errors import ContractError, Where
 from ledgerlake.lake.commits import note_text
 from ledgerlake.lake.fence import Fence
 from ledgerlake.ports.failures import storage_failure
@@ -100,21 +102,31 @@ class TableStorage:
         return table is None or not table.file_uris()
 
     def create(
-        self, uri: str, fields: list[Field], properties: Mapping[str, str], partition_by: list[str] | None = None
-    ) -> None:
+        self, uri: str, fields: list[Field], properties: Mapping[str, str], partition_by: list[str] | None = None,
+        description: str | None = None,
+    ) -> None:  # fmt: skip
         """Create an empty table unless it exists."""
         if self.open(uri) is None:
             self.fence.check()
             DeltaTable.create(
                 _rs_uri(uri), Schema(fields), mode="ignore", partition_by=partition_by,
-                configuration=dict(properties), storage_options=self.options,
+                configuration=dict(properties), storage_options=self.options, description=description,
             )  # fmt: skip
 
     def add_columns(self, uri: str, columns: tuple[Column, ...]) -> list[str]:
-        """Add the nullable columns that the table lacks; return their names."""
+        """Add the nullable columns that the table lacks; return their names.
+
+        Raises :class:`ContractError` where a column is of another type than is declared: engines
+        would cast what they write to the table's type, and cut it.
+        """
         table = self.open(uri)
         assert table is not None, "tables are created before columns are added"
-        present = {f.name for f in table.schema().fields}
+        present = {f.name: str(getattr(f.type, "type", f.type)).replace(" ", "") for f in table.schema().fields}
+        for col in (col for col in columns if col.name in present and present[col.name] != col.kind.delta):
+            raise ContractError(
+                f"the column is loaded as {contract_type(present[col.name]) or present[col.name]} and declared as {col.type}",
+                where=Where(column=col.name), then="declare the type that is loaded, or load the table anew",
+            )  # fmt: skip
         missing = [col for col in columns if col.name not in present]
         if missing:
             self.fence.check()
@@ -177,10 +189,9 @@ def _commit(entry: Mapping[str, Any]) -> Commit:
 
 def value_field(column: Column) -> Field:
     """Return the Delta field of a contract column; always nullable, deletes carry only keys."""
-    names = {"bigint": "long"}
     from deltalake.schema import PrimitiveType
 
-    return Field(column.name, PrimitiveType(names.get(column.type, column.type)), nullable=True)
+    return Field(column.name, PrimitiveType(column.kind.delta), nullable=True)
 
 
 def _text(name: str) -> Field:
@@ -195,6 +206,11 @@ def origin_fields() -> list[Field]:
 
     kinds = {c.ORDINAL: "long", c.EXTRACTED_AT: "timestamp"}
     return [Field(n, PrimitiveType(kinds.get(n, "string"))) for n in c.ORIGIN]
+
+
+def declared_meaning(table: Table) -> dict[str, Any]:
+    """Return what a table's rows mean beside their columns; silver keeps it, and a later run must declare the same."""
+    return {"key": list(table.key), "changes": table.changes, "append_only": table.append_only}
 
 
 def bronze_fields(table: Table) -> list[Field]:

@@ -25,9 +25,9 @@ from ledgerlake.errors import ConfigError, Where
 from ledgerlake.lake import readers
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.alert_rules import findings, plain_text
-from ledgerlake.ops.load import open_quarantine
 from ledgerlake.ops.progress import Progress
 from ledgerlake.ops.run import RunReport, run
+from ledgerlake.ops.untaken import open_quarantine
 from ledgerlake.ports.clock import Clock
 from ledgerlake.ports.secrets import Secrets
 from ledgerlake.publish.nowhere import Nowhere

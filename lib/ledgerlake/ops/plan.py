@@ -9,8 +9,9 @@ from ledgerlake.config.master_tables import master_tables
 from ledgerlake.lake.readers import served
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.extract import pending
-from ledgerlake.ops.load import open_quarantine, requested, unfinished
+from ledgerlake.ops.load import requested, unfinished
 from ledgerlake.ops.serve import silver_versions
+from ledgerlake.ops.untaken import open_quarantine
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ from ledgerlake.lake.quarantine import open_rows
 from ledgerlake.lake.readers import PublicationRecord, publications
 from ledgerlake.lake.vacuum import unneeded_files
 from ledgerlake.lake.workspace import Workspace
-from ledgerlake.ops.load import object_paths
+from ledgerlake.ops.decisions import DISMISSED, RELEASED, latest
+from ledgerlake.ops.untaken import object_paths
 
 OBJECTS, EXPORTS = "landed objects", "exports"
 SILVER, MASTER, MART = "silver files", "master files", "mart files"
@@ -137,8 +138,9 @@ def _batches(workspace: Workspace, table: str) -> list[LoadedBatch]:
 def _open_rows(workspace: Workspace, table: str) -> list[dict[str, Any]]:
     """Return rows of a table in quarantine; one whose release was begun and not finished is still there."""
     rows = workspace.storage.rows(workspace.paths.quarantine(), f"\"table\" = '{table}'")
-    ended = [r for r in workspace.control.read("releases") if r["action"] in ("released", "discarded")]
-    return open_rows(rows.to_pylist(), ended) if rows else []
+    ended = {i: r for i, r in latest(workspace).items() if r["action"] in (RELEASED, DISMISSED)}
+    order = {b: r["sequence"] for b, r in workspace.control.latest("batches", "batch_id").items()}
+    return open_rows(rows.to_pylist(), ended, order) if rows else []
 
 
 @dataclass(frozen=True)

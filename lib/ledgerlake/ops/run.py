@@ -13,7 +13,14 @@ from typing import Any
 
 import ledgerlake
 from ledgerlake.core.identity import RunKey, fingerprint
-from ledgerlake.errors import GateBlocked, LedgerlakeError, SourceError
+from ledgerlake.errors import (
+    NOT_TAKEN_EXIT,
+    NOWHERE,
+    GateBlocked,
+    LedgerlakeError,
+    SourceError,
+    StorageUnavailable,
+)
 from ledgerlake.lake.readers import served
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.alert_rules import tell_findings
@@ -24,9 +31,15 @@ from ledgerlake.ops.mastering import build_masters
 from ledgerlake.ops.progress import Progress, Step
 from ledgerlake.ops.serve import Server, marts_stand, state_of
 from ledgerlake.ops.settle import look, settle
+from ledgerlake.ops.standing import refused_changes
+from ledgerlake.ops.unexpected import typed
+from ledgerlake.ops.untaken import Untaken, untaken
 from ledgerlake.ports.failures import storage_errors
 from ledgerlake.publish.model import Publishing
 from ledgerlake.quality.result import SuiteResult
+
+ATTEMPTS, BACKOFF_S = 4, 2.0
+"""How often a run works through a storage that fails, and how long it waits first; doubled each time."""
 
 
 @dataclass
@@ -44,6 +57,15 @@ class RunReport:
     results: dict[str, SuiteResult] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     error: LedgerlakeError | None = None
+    untaken: Untaken = field(default_factory=Untaken)
+    on_refusal: str = "deliveries"
+
+    @property
+    def exit_code(self) -> int:
+        """Return what a process that did only this run answers."""
+        if self.error is not None:
+            return self.error.exit_code
+        return NOT_TAKEN_EXIT if self.untaken.fails(self.on_refusal) else 0
 
 
 def run(
@@ -54,14 +76,15 @@ def run(
     With ``first`` the run stands for every day from there to ``day``: they are extracted, loaded
     and published together.
 
-    Errors of the product's own tree end up in the report (and its ``error``); others pass.
+    Errors end up in the report (and its ``error``); what nobody foresaw among them, with its traceback in a file.
     """
     progress = progress or Progress()
     started = workspace.now()
     key = RunKey(workspace.pipeline.name, day)
     report = RunReport(
-        f"run-{day.isoformat()}-{fingerprint([str(key), started])[:10]}", key, started, steps=progress.steps
-    )
+        f"run-{day.isoformat()}-{fingerprint([str(key), started, workspace.leases.owner])[:10]}", key, started,
+        steps=progress.steps, on_refusal=workspace.pipeline.spec.on_refusal,
+    )  # fmt: skip
     try:
         with storage_errors():
             if nothing_to_do(workspace, day, first) and look(workspace, publishing, report.run_id).agrees:
@@ -69,22 +92,39 @@ def run(
                 report.publication_id = _last_id(workspace)
             else:
                 with workspace.leases.hold(workspace.pipeline.name) as lease, workspace.fence.guarded_by(lease):
-                    _run_stages(workspace, day, publishing, progress, report, first)
+                    _repeated(workspace, day, publishing, progress, report, first)
             tell_findings(workspace, report.run_id, progress)
-    except LedgerlakeError as error:
-        _stop(report, error)
     except Exception as error:
-        alert(workspace, progress, key, "failed", f"An unexpected {type(error).__name__}: see the log")
-        raise
-    if report.error is not None:
-        alert(workspace, progress, key, report.status, report.message)
+        _stop(report, typed(error, NOWHERE, workspace.crashes))
     try:
         with storage_errors():
+            report.untaken = untaken(workspace)
+            if report.error is not None:
+                alert(workspace, progress, key, report.status, report.message)
+            elif report.exit_code:
+                alert(workspace, progress, key, report.status, f"not taken: {report.untaken.in_words()}")
             _record(workspace, report)
-    except LedgerlakeError as error:
+    except Exception as error:
         if report.error is None:  # else there is more to say of why the run stopped
-            _stop(report, error)
+            _stop(report, typed(error, NOWHERE, workspace.crashes))
     return report
+
+
+def _repeated(
+    workspace: Workspace, day: date, publishing: Publishing, progress: Progress, report: RunReport, first: date | None
+) -> None:
+    """Run the stages, a few times where the storage fails: what is finished is recognised and costs nothing."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return _run_stages(workspace, day, publishing, progress, report, first)
+        except StorageUnavailable as error:
+            seconds = BACKOFF_S * 2 ** (attempt - 1)
+            with progress.step("retry", "storage") as words:
+                words.append(f"{error.what}: again in {seconds:.0f} s")
+            workspace.sleep(seconds)
+            workspace.forget()
+            report.failures.clear()
+    return _run_stages(workspace, day, publishing, progress, report, first)
 
 
 def _stop(report: RunReport, error: LedgerlakeError) -> None:
@@ -100,7 +140,10 @@ def _run_stages(
     loaded = partial(is_loaded, workspace)
     report.failures += confirm(workspace, report.run_id, day, loaded)  # a killed run may not have
     loader = Loader(workspace, report.run_id, report.started_at, day, progress)
-    report.batches = loader.records
+    loader.records = report.batches  # of earlier attempts too
+    report.failures += refused_changes(workspace)
+    if report.failures:
+        raise _stopped(report.failures)
     loader.load_all()  # first what a killed run landed: feeds that compare keys ask silver; failures show again below
     report.failures += extract(workspace, report.run_id, day, progress, first)
     report.failures += loader.load_all()
@@ -108,6 +151,7 @@ def _run_stages(
     report.failures += loader.release_all()
     if report.failures:
         raise _stopped(report.failures)
+    loader.prepare_all()
     build_masters(workspace, report.run_id, progress)
     server = Server(workspace, report.run_id, day, progress, publishing, standing)
     if server.unchanged:
@@ -153,6 +197,9 @@ def _record(workspace: Workspace, report: RunReport) -> None:
             "logical_date": report.key.date.isoformat(), "status": report.status, "started_at": report.started_at,
             "code_version": ledgerlake.__version__, "config_fingerprint": workspace.pipeline.fingerprint,
             "publication_id": report.publication_id, "message": report.message,
-            "details": {"steps": [vars(s) for s in report.steps], "batches": [b["batch_id"] for b in report.batches]},
+            "details": {
+                "steps": [vars(s) for s in report.steps], "batches": [b["batch_id"] for b in report.batches],
+                "not_taken": report.untaken.counts(),
+            },
         }
     ])  # fmt: skip

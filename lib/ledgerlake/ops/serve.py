@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import ledgerlake
@@ -19,7 +21,7 @@ from ledgerlake.config.models import Mart, Table
 from ledgerlake.config.personal import personal_columns
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import serving_state
-from ledgerlake.errors import GateBlocked
+from ledgerlake.errors import GateBlocked, Where
 from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import candidates
 from ledgerlake.lake.candidates import Candidate
@@ -32,6 +34,7 @@ from ledgerlake.ops.export import exported
 from ledgerlake.ops.parallel import run_graph
 from ledgerlake.ops.progress import Progress
 from ledgerlake.ops.settle import Standing
+from ledgerlake.ops.unexpected import typed
 from ledgerlake.publish.model import Publication, Publishing, TableSlice
 from ledgerlake.quality.evaluate import evaluate, failing_keys
 from ledgerlake.quality.gate import blocked_message, decide
@@ -39,6 +42,7 @@ from ledgerlake.quality.result import SuiteResult
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
 
 @dataclass
 class Verdict:
@@ -85,8 +89,8 @@ class Server:
                 then="the last publication stays served; have the source corrected, then run again."
                 f" `ledgerlake trace --publication {self.publication_id}` shows failing keys",
             )
-        with self._progress.step("publish", "snowflake") as words:
-            publication = self._publication(builder)
+        with self._progress.step("publish", "snowflake") as words, TemporaryDirectory(prefix="ledgerlake-") as aside:
+            publication = self._publication(builder, Path(aside))
             # Written down first: a run that dies after the warehouse's commit leaves what the next one needs to know.
             self._record(SENDING, builder, "")
             self._w.fence.check(surely=True)
@@ -99,8 +103,8 @@ class Server:
         return PUBLISHED
 
     def _each(self, graph: dict[str, set[str]], work: Callable[[str], None]) -> None:
-        for error in run_graph(graph, work, self._w.environment.spark.table_threads).values():
-            raise error
+        for name, error in run_graph(graph, work, self._w.environment.spark.table_threads).items():
+            raise typed(error, Where(table=name.removeprefix("gate ")), self._w.crashes) from error
 
     def _build_or_judge(self, builder: MartBuilder, name: str) -> None:
         kind, _, table = name.partition(" ")
@@ -193,7 +197,7 @@ class Server:
             return column in personal_columns(self._w.pipeline, owner)
         return owner.column(column).pii != "none"
 
-    def _publication(self, builder: MartBuilder) -> Publication:
+    def _publication(self, builder: MartBuilder, aside: Path) -> Publication:
         pipeline = self._w.pipeline
         changed = [k for k in builder.built.values() if k.mart.publish and not k.scope.empty]
         results = {n: r.to_ge_json() for n, r in self.verdict.results.items()}
@@ -202,16 +206,16 @@ class Server:
             pipeline=pipeline.name, run_id=self._run_id, logical_date=self._day,
             code_version=ledgerlake.__version__, config_fingerprint=pipeline.fingerprint,
             delta_versions={n: k.version for n, k in builder.built.items()} | {f"silver.{t}": v for t, v in self.inputs.items()},
-            suite_results_json=json.dumps(results, default=str), slices=self._slices(changed),
+            suite_results_json=json.dumps(results, default=str), slices=self._slices(changed, aside),
         )  # fmt: skip
 
-    def _slices(self, changed: list[Candidate]) -> tuple[TableSlice, ...]:
+    def _slices(self, changed: list[Candidate], aside: Path) -> tuple[TableSlice, ...]:
         """Export every changed mart, some at a time."""
         slices: dict[str, TableSlice] = {}
         by_name = {k.mart.mart: k for k in changed}
         self._each(
             {n: set() for n in by_name},
-            lambda n: slices.update({n: exported(self._w, self.publication_id, by_name[n])}),
+            lambda n: slices.update({n: exported(self._w, self.publication_id, by_name[n], aside)}),
         )
         return tuple(slices[n] for n in by_name)
 

@@ -58,7 +58,11 @@ def open_warehouse(environment: Environment, secrets: Secrets, purpose: str) -> 
 
 def target_of(declared: DeclaredTarget) -> Target:
     """Return a declared target as the publisher knows it."""
-    return Target(declared.database, declared.schema_name, declared.bi_schema, external_stage=declared.external_stage)
+    stage = declared.external_stage
+    return Target(
+        declared.database, declared.schema_name, declared.bi_schema,
+        external_stage=stage.name if stage else None, external_stage_url=stage.url if stage else "",
+    )  # fmt: skip
 
 
 class Publisher:

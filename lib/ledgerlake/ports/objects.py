@@ -10,7 +10,8 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,15 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlparse
 
-from ledgerlake.errors import ConfigError, LedgerlakeError, NotFoundError, SourceError, TransientError, Where
+from ledgerlake.errors import (
+    ConfigError,
+    LedgerlakeError,
+    NotFoundError,
+    SourceError,
+    StorageUnavailable,
+    TransientError,
+    Where,
+)
 from ledgerlake.ports.failures import storage_failure
 
 
@@ -184,10 +193,12 @@ def storage_error(error: OSError, path: str) -> LedgerlakeError:
 
 
 class S3Objects:
-    """A prefix of an S3 bucket, through a boto3 client that is passed in."""
+    """A prefix of an S3 bucket, through a boto3 client that is passed in; ``sleep`` waits some seconds."""
 
-    def __init__(self, bucket: str, prefix: str, client: Any) -> None:
-        self.bucket, self.prefix, self._client = bucket, prefix.strip("/"), client
+    def __init__(
+        self, bucket: str, prefix: str, client: Any, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.bucket, self.prefix, self._client, self._sleep = bucket, prefix.strip("/"), client, sleep
 
     @property
     def uri(self) -> str:
@@ -214,6 +225,14 @@ class S3Objects:
             request["Range"] = f"bytes={start}"
         elif start or length is not None:
             request["Range"] = f"bytes={start}-" + ("" if length is None else str(start + length - 1))
+        for attempt in range(1, _READS):  # boto3 repeats requests, but not a body that breaks off
+            try:
+                return self._got(path, request)
+            except StorageUnavailable:
+                self._sleep(_BACKOFF_S * 2**attempt)
+        return self._got(path, request)
+
+    def _got(self, path: str, request: dict[str, str]) -> bytes:
         with _s3_errors(path):
             try:
                 return bytes(self._client.get_object(**request)["Body"].read())
@@ -223,7 +242,11 @@ class S3Objects:
                 raise
 
     def write(self, path: str, body: bytes, *, if_absent: bool = False) -> bool:
-        """Put the object; with ``if_absent`` as a conditional write."""
+        """Put the object; with ``if_absent`` as a conditional write.
+
+        A request whose answer was lost is repeated and then refused by its own success: what stands
+        and is the same counts as written.
+        """
         condition = {"IfNoneMatch": "*"} if if_absent else {}
         with _s3_errors(path):
             try:
@@ -231,7 +254,7 @@ class S3Objects:
                 return True
             except self._client.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
-                    return False
+                    return self.read(path) == body
                 raise
 
     def delete(self, path: str) -> None:
@@ -251,6 +274,17 @@ class S3Objects:
                 raise
 
 
+_READS, _BACKOFF_S = 5, 0.2
+
+
+def s3_client(**named: str) -> Any:
+    """Return a boto3 client for S3 that repeats what fails by the network's or the service's fault, with backoff."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 8}), **named)
+
+
 _S3_REFUSALS = (
     "AccessDenied", "403", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
     "InvalidToken", "NoSuchBucket",
@@ -261,6 +295,7 @@ _S3_REFUSALS = (
 def _s3_errors(path: str) -> Iterator[None]:
     """Turn what S3, or the way to it, answers into the product's errors."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+    from urllib3.exceptions import HTTPError
 
     where = Where(file=path)
     try:
@@ -273,14 +308,17 @@ def _s3_errors(path: str) -> Iterator[None]:
             raise ConfigError(
                 f"S3 answered {code}", where=where, then="check the bucket and the role's rights"
             ) from error
-        raise TransientError(f"S3 answered {code}", where=where, then="run the same command again later") from error
+        raise StorageUnavailable(f"S3 answered {code}", where=where, then="run the same command again later") from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise ConfigError(
             "there are no AWS credentials", where=where, then="give the account a role or keys"
         ) from error
     except BotoCoreError as error:
         what = f"S3 cannot be reached ({type(error).__name__})"
-        raise TransientError(what, where=where, then="run the same command again later") from error
+        raise StorageUnavailable(what, where=where, then="run the same command again later") from error
+    except (OSError, HTTPError) as error:  # a body that breaks off, out of the library below boto3
+        what = f"S3 cannot be reached ({type(error).__name__})"
+        raise StorageUnavailable(what, where=where, then="run the same command again later") from error
 
 
 def open_store(location: str, client: Any = None) -> ObjectStore:
@@ -288,9 +326,7 @@ def open_store(location: str, client: Any = None) -> ObjectStore:
     parts = urlparse(location)
     if parts.scheme in ("s3", "s3a"):
         if client is None:
-            import boto3
-
-            client = boto3.client("s3")
+            client = s3_client()
         return S3Objects(parts.netloc, parts.path.strip("/"), client)
     if parts.scheme in ("", "file"):
         return LocalObjects(Path(parts.path))

@@ -16,7 +16,8 @@ from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.csv_names import check_spelling, header_columns
 from ledgerlake.feeds.decoding.csv_columns import first_row, rows_of
 from ledgerlake.feeds.dms.options import DmsSource, DmsTable
-from ledgerlake.feeds.tabular import names_of, parquet_layout
+from ledgerlake.feeds.parquet_files import parquet_layout
+from ledgerlake.feeds.tabular import names_of
 from ledgerlake.landing.manifest import LandedObject, Layout
 
 BEFORE = "BI_"
@@ -66,7 +67,7 @@ def probe_file(name: str, body: bytes, options: DmsSource, table: Table) -> Layo
     if is_transactions(name, options):
         layout = _probe_transactions(name, body, options, own, table)
     elif options.format == "parquet":
-        layout = parquet_layout(name, body)
+        layout = parquet_layout(name, body, table)
     else:
         layout = probe_csv(name, body, options, own)
     _verify(name, layout, options, table)

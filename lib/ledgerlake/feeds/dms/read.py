@@ -10,7 +10,8 @@ from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.dms.layout import BEFORE, place_of
 from ledgerlake.feeds.dms.options import DmsSource
 from ledgerlake.feeds.frames import PLACE, literal, quoted
-from ledgerlake.feeds.tabular import names_of, scan_parquet
+from ledgerlake.feeds.parquet_files import scan_parquet
+from ledgerlake.feeds.tabular import names_of
 from ledgerlake.landing.manifest import LandedObject, Layout
 
 if TYPE_CHECKING:
@@ -22,8 +23,11 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", _COLON: '": "', 
 
 def read_parquet(spark: SparkSession, reading: Reading, layout: Layout, items: list[LandedObject]) -> DataFrame:
     """Return the raw changes of Parquet files with one layout (columns: see ``feeds.base``)."""
-    rows = scan_parquet(spark, reading, layout, items, place_of)
-    return _changes(rows, reading.table, DmsSource(**reading.source_options), names_of(layout))
+    options = DmsSource(**reading.source_options)
+    own = [n for n in (options.op_column, options.sequence_column, options.timestamp_column) if n]
+    before = [BEFORE + reading.table.column(k).source_name for k in reading.table.key]
+    rows = scan_parquet(spark, reading, layout, items, place_of, [*own, *before])
+    return _changes(rows, reading.table, options, [n for n in names_of(layout) if n in rows.columns])
 
 
 def _position(options: DmsSource) -> str:

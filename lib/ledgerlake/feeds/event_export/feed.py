@@ -8,13 +8,13 @@ exactly the fields that are present in them, so absent keeps and null clears.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Column, Source, Table
-from ledgerlake.core.types import decimal_parts
+from ledgerlake.core.types.sources import never
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds import kafka_files
 from ledgerlake.feeds.base import Reading
@@ -26,8 +26,9 @@ from ledgerlake.feeds.event_export.options import EventSource, EventTable
 from ledgerlake.feeds.files import FileFeed, Probe
 from ledgerlake.feeds.frames import literal, path_sql, placed
 from ledgerlake.feeds.kafka_files import file_date, file_order
-from ledgerlake.feeds.tabular import by_layout, names_of
+from ledgerlake.feeds.tabular import by_layout
 from ledgerlake.landing.manifest import LandedObject, Layout
+from ledgerlake.sql.values import text_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -110,7 +111,7 @@ def _probe_avro(name: str, body: bytes, table: Table) -> Layout:
     for column in table.columns:
         problem = _unreadable(column, fields, required=not column.nullable or column.name in table.key)
         if problem:
-            raise SourceError(f"{column.source_name}: {problem}", where=where)
+            raise SourceError(f"the column {column.source_name!r} {problem}", where=where)
     return tuple(fields.items())
 
 
@@ -118,20 +119,14 @@ def _unreadable(column: Column, fields: dict[str, str], *, required: bool) -> st
     kind = fields.get(column.source_name)
     if kind is None:
         inside = any(f.startswith(f"{column.source_name}.") for f in fields)
-        said = "is a record: name its fields (`source: record.field`)" if inside else "missing from the schema"
+        said = "is a struct: declare its fields with `source: field.inner`" if inside else "is missing from the schema"
         return said if inside or required else None
-    if kind.startswith("unsupported"):
-        return f"of a type that cannot be read: {kind}"
-    if kind in ("float", "double") and (decimal_parts(column.type) or column.unit != "major"):
-        return "a float, which is not exact: have it written as decimal (logical type) or as text"
-    if kind in ("timestamp", "date") and column.format != "auto":
-        return "has its own time type: leave `format` out"
-    return None
+    return never(kind, column.kind, column.unit)
 
 
 def _read_avro(spark: SparkSession, reading: Reading, layout: Layout, items: list[LandedObject]) -> DataFrame:
     """Read containers of one schema; every value becomes text, exactly, so that schemas may differ in a batch."""
-    own, present = EventTable(**reading.table.feed), set(names_of(layout))
+    own, kinds = EventTable(**reading.table.feed), dict(layout)
     orders = {i.path: file_order(i.source_name) for i in items}
     records = spark.read.format("avro").load([f"{reading.lake_uri}/{path}" for path in orders])
     all_listed(records, items)
@@ -145,10 +140,13 @@ def _read_avro(spark: SparkSession, reading: Reading, layout: Layout, items: lis
         f"CASE WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
         f"CASE WHEN {op} IS NULL THEN to_json(j) END AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried",
         *(
-            f"CAST({path_sql('j', c.source_name) if c.source_name in present else 'NULL'} AS STRING) AS `{c.name}`"
-            for c in reading.table.columns
+            f"{_text(c.source_name, kinds)} AS `{c.name}`" for c in reading.table.columns
         ),
     )  # fmt: skip
+
+
+def _text(source: str, kinds: Mapping[str, str]) -> str:
+    return text_sql(path_sql("j", source), kinds[source]) if source in kinds else "CAST(NULL AS STRING)"
 
 
 def _op_sql(own: EventTable) -> str:
