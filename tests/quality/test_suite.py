@@ -172,7 +172,7 @@ def test_unknown_columns_are_found_in_arguments_and_conditions(tmp_path: Path, k
 def test_a_condition_that_looks_beyond_its_row_is_refused(tmp_path: Path, condition: str) -> None:
     kwargs = {"row_condition": condition, "condition_parser": "spark"}
     entry = expect("expect_column_values_to_not_be_null", column="id", **kwargs)
-    with pytest.raises(ConfigError, match="looks beyond its row|no expression over a row"):
+    with pytest.raises(ConfigError, match=r"looks beyond its row|no expression over a row"):
         check_columns(suite_of(tmp_path, entry), set(TYPES))
 
 

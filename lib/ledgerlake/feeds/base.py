@@ -94,13 +94,17 @@ class Feed(ABC):
 
     ``kind`` is the name by which sources declare it, ``source_options`` and ``table_options``
     are the models of a source's ``options`` and a table's ``feed``. With ``tables_together``
-    the tables of a source share one cursor and are extracted in one call.
+    the tables of a source share one cursor and are extracted in one call. ``tells_partial`` says
+    that its changes may carry some columns only, ``tells_key_changes`` that it can name the old
+    key of an update: tables may declare ``changes: partial`` and ``keys_can_change`` there alone.
     """
 
     kind: ClassVar[str]
     source_options: ClassVar[type[Options]] = Options
     table_options: ClassVar[type[Options]] = Options
     tables_together: ClassVar[bool] = False
+    tells_partial: ClassVar[bool] = False
+    tells_key_changes: ClassVar[bool] = False
 
     def check(self, source: Source, table: Table) -> None:  # noqa: B027 (most feeds have nothing to add)
         """Raise ``ValueError`` where options, valid each by itself, do not fit together."""

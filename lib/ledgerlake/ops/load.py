@@ -60,6 +60,7 @@ class Loader:
                 record = self._load_manifest(manifest)
                 self.records.append(record)
                 words.append(in_words(record))
+        self._batches.begin_history(self._w.table(name))
 
     def _load_manifest(self, manifest: Manifest) -> dict[str, Any]:
         source = self._w.pipeline.spec.sources[self._w.pipeline.tables[manifest.table].source]

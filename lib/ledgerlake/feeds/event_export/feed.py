@@ -38,6 +38,7 @@ class EventExportFeed(FileFeed):
     """Reads Kafka topics that a connector exported to object storage."""
 
     kind = "event_export"
+    tells_partial = True
     source_options = EventSource
     table_options = EventTable
 
