@@ -22,13 +22,16 @@ from ledgerlake.config.environment import Environment
 from ledgerlake.config.load import load_pipeline
 from ledgerlake.config.models import Pipeline
 from ledgerlake.lake.workspace import Workspace
+from ledgerlake.ops.decisions import decide
 from ledgerlake.ops.extract import Failure, extract
-from ledgerlake.ops.load import Loader, open_quarantine
+from ledgerlake.ops.load import Loader
 from ledgerlake.ops.progress import Progress
 from ledgerlake.ops.run import RunReport, run
+from ledgerlake.ops.untaken import open_quarantine, untaken
 from ledgerlake.ports.clock import FixedClock
 from ledgerlake.ports.secrets import ReferencedSecrets
 from ledgerlake.publish import Publication, PublishOutcome
+from ledgerlake.publish.nowhere import Nowhere
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -73,18 +76,17 @@ columns:
 """
 
 
-@dataclass
-class Warehouse:
-    """Keeps what was published: a Publish port that answers at once, and can be told to fail."""
+class Warehouse(Nowhere):
+    """Keeps what was published: a port that answers at once, and can be told to fail."""
 
-    publications: list[Publication] = field(default_factory=list)
-    failures: list[Exception] = field(default_factory=list)
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures: list[Exception] = []
 
-    def publish(self, publication: Publication) -> PublishOutcome:
+    def publish(self, publication: Publication, may_commit: Callable[[], None]) -> PublishOutcome:
         if self.failures:
             raise self.failures.pop()
-        self.publications.append(publication)
-        return PublishOutcome("published", {s.table: s.expected_rows for s in publication.slices})
+        return super().publish(publication, may_commit)
 
 
 @dataclass
@@ -131,8 +133,9 @@ class House:
     def workspace(self) -> Workspace:
         """Open the house as a new process would: nothing remembered but what is stored."""
         return Workspace(
-            self.pipeline(), self.environment, ReferencedSecrets(self.secrets), self.clock, lambda *_: self.spark
-        )
+            self.pipeline(), self.environment, ReferencedSecrets(self.secrets), self.clock, lambda *_: self.spark,
+            crashes=self.root / "errors", sleep=lambda _: None,
+        )  # fmt: skip
 
     def deliver(self, path: str, text: str | bytes) -> House:
         """Put one object where the source writes; text is dedented, ``.gz`` is compressed."""
@@ -164,7 +167,7 @@ class House:
 
     def run(self, day: date = DAY) -> RunReport:
         self.clock.advance(timedelta(minutes=1))
-        return run(self.workspace(), day, self.warehouse.publish)
+        return run(self.workspace(), day, self.warehouse)
 
     def silver(self, table: str) -> DataFrame:
         """Return the visible rows of a table, contract columns only."""
@@ -188,6 +191,12 @@ class House:
 
     def quarantine(self, table: str | None = None) -> list[dict[str, Any]]:
         return open_quarantine(self.workspace(), table)
+
+    def decide(self, action: str, *ids: str, reason: str = "") -> None:
+        """Decide on what is open: ``requested`` or ``dismissed``; all of it where no ids are given."""
+        workspace = self.workspace()
+        chosen = [s for s in untaken(workspace).subjects() if not ids or s.id in ids]
+        assert decide(workspace, chosen, action, "test", reason)[0] == chosen
 
     def reasons(self, table: str | None = None) -> list[str]:
         """Return the reasons of all rows in quarantine, sorted."""

@@ -10,9 +10,15 @@
     │   ├── GateBlocked        a candidate failed its suite                 exit 4
     │   ├── AccountingError    read ≠ applied + superseded + duplicate + quarantined  exit 5
     │   ├── PublishError       Snowflake refused or did not hold what was sent exit 6
-    │   └── NotFoundError      the named run, batch, table or key is unknown exit 7
+    │   ├── NotFoundError      the named run, batch, table or key is unknown exit 7
+    │   └── UnexpectedError    a defect; a file holds the traceback         exit 1
     └── TransientError         the same call may succeed later              exit 75
-        └── LeaseHeld          another run writes this table now            exit 75
+        ├── StorageUnavailable the storage fails; tried again within a run  exit 75
+        ├── LeaseHeld          another run writes this pipeline now         exit 75
+        └── LeaseLost          this run slept, another may have gone on     exit 75
+
+A run that did its work and left something that was delivered untaken (a refused object, a
+quarantined batch; rows where the pipeline's ``on_refusal`` says so) ends with ``NOT_TAKEN_EXIT``.
 
 Retry policy is a matter of type: only a ``TransientError`` is retried. No message ever holds
 a secret or personal data: values are named by column and place, never printed, and the texts
@@ -24,6 +30,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ledgerlake.discretion import hidden
+
+NOT_TAKEN_EXIT = 8
+"""What a run answers that did its work, and left something that was delivered untaken."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +110,23 @@ class NotFoundError(TerminalError):
     exit_code = 7
 
 
+class UnexpectedError(TerminalError):
+    """Something that nobody foresaw: a defect of ledgerlake's, told in one line and kept in a file."""
+
+
 class TransientError(LedgerlakeError):
     """The same call may succeed later; retried with backoff, then reported."""
 
     exit_code = 75
 
 
+class StorageUnavailable(TransientError):
+    """The storage answers with errors or not at all: a run repeats its steps a few times before it gives up."""
+
+
 class LeaseHeld(TransientError):
-    """Another run holds the table's lease."""
+    """Another run holds the pipeline's lease."""
+
+
+class LeaseLost(TransientError):
+    """This run's lease ended before its work: it touches nothing more."""

@@ -93,7 +93,7 @@ def test_a_run_killed_after_its_publication_is_made_up_for_by_the_next(house: Ho
     alerting(house).secrets["HOOK"] = chat.url
     house.clock.advance(timedelta(minutes=1))
     with pytest.raises(KeyboardInterrupt):
-        run(house.workspace(), DAY, house.warehouse.publish, Progress(kill))
+        run(house.workspace(), DAY, house.warehouse, Progress(kill))
     assert chat.posts == []
 
     report = house.run()

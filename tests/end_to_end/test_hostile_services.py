@@ -17,7 +17,7 @@ from ledgerlake.demo.local_snowflake import LocalSnowflake
 from ledgerlake.errors import ConfigError, TransientError
 from ledgerlake.ports.clock import FixedClock
 from ledgerlake.ports.snowflake import connector
-from ledgerlake.publish import Publication, PublishOutcome, SnowflakePublisher, Target
+from ledgerlake.publish import LedgerRow, Publication, PublishOutcome, SnowflakePublisher, Target
 from publish.cutting_proxy import CuttingProxy
 from pyspark.sql import SparkSession
 
@@ -146,8 +146,11 @@ class Snowflake:
         connect = connector(self._server.parameters(**lossy))
         return SnowflakePublisher(connect, self._target, self._clock, sleep=lambda _: None, attempts=1)
 
-    def publish(self, publication: Publication) -> PublishOutcome:
-        return self._publisher().publish(publication)
+    def newest(self, pipeline: str, run_id: str) -> LedgerRow | None:
+        return self._publisher().newest(pipeline)
+
+    def publish(self, publication: Publication, may_commit: Callable[[], None]) -> PublishOutcome:
+        return self._publisher().publish(publication, may_commit)
 
     def ledger(self) -> list[str]:
         return [row.publication_id for row in self._publisher().published("bank")]

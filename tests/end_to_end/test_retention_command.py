@@ -40,17 +40,16 @@ def test_it_shows_first_removes_on_request_and_then_finds_nothing(aged: Project)
 
     applied = aged.ask(*COMMAND, "--apply")
 
-    assert (applied["applied"], applied["complete"]) == (True, True)
+    assert applied["applied"]
     assert [(t["kind"], t["objects"], t["bytes"]) for t in applied["tables"] if t["objects"]] == [("exports", 1, 5)]
     assert not export(aged).exists()
     assert "nothing is old enough to go" in aged.command(*COMMAND, "--apply").stdout
 
 
 def test_while_a_run_holds_a_lease_it_ends_with_try_again_later_and_removes_nothing(aged: Project) -> None:
-    table = next(p.stem for p in (aged.folder / "conf/pipelines/org_balances/tables").glob("*.yml"))
     store = LocalObjects(aged.folder / ".local/lake")
-    assert Leases(store, SystemClock()).take(f"org_balances.{table}", "a-live-run") == 1
+    assert Leases(store, SystemClock()).take("org_balances").token == 1
 
-    assert "is being written by run a-live-run" in " ".join(aged.command(*COMMAND, "--apply", expect=75).stderr.split())
+    assert "is being written by another run" in " ".join(aged.command(*COMMAND, "--apply", expect=75).stderr.split())
 
     assert export(aged).exists()

@@ -12,7 +12,7 @@ from typing import Any
 from convergence import Acts, Format, Sent, assert_converges
 from histories import drawn, interleaved
 from house import DAY, NOON, House
-from ledgerlake.feeds.files import landing_path
+from ledgerlake.feeds.landed import landing_path
 from ledgerlake.feeds.postgres.pgoutput import Change, Relation, RelationColumn, Row
 from ledgerlake.feeds.postgres.slot_landing import described
 from ledgerlake.feeds.postgres.slot_session import format_lsn
@@ -55,7 +55,7 @@ class LandedHouse(House):
         log, digest = workspace.logs["people"], content_hash(body)
         target = landing_path("bank", "people", digest, path)
         workspace.objects.write(target, body)
-        item = LandedObject(target, path, digest, len(body), NOON, tuple(f"{n}:string" for n in NAMES))
+        item = LandedObject(target, path, digest, len(body), NOON, tuple((n, "string") for n in NAMES))
         log.append(Manifest("bank", "people", log.next_sequence(), "test", DAY, NOON, (item,)))
         return self
 

@@ -378,10 +378,12 @@ def attacked(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> d
         for name, body in sample.files.items():
             house.deliver(f"pg/people/{name}", body)
     house.load()
-    refused = {r.source_name: [r.reason] for m in house.workspace().logs["people"].all() for r in m.refused}
+    manifests = house.workspace().logs["people"].all()
+    refused = {r.source_name: [r.reason] for m in manifests for r in m.refused}
+    names = {o.path: o.source_name for m in manifests for o in m.objects}
     found = {name.split("/")[-1]: reasons for name, reasons in refused.items()}
     for row in house.quarantine("people"):
-        found.setdefault(row["object"].split("/")[-1].replace("_", "+"), []).extend(row["reasons"])
+        found.setdefault(names[row["object"]].split("/")[-1], []).extend(row["reasons"])
     found["rows"] = [r["id"] for r in house.silver("people").collect()]
     return found
 

@@ -128,7 +128,7 @@ def test_a_width_that_fits_with_and_without_op_asks_which_it_is(house: House) ->
     declared(house, "{header: false, op_on_full_load: false}", orders)
     house.deliver("db/public/people/LOAD00000002.csv", "2,Bob,Kiel\n").load()
 
-    assert people(house) == [("2", "Bob", "Kiel")]
+    assert people(house) == [("1", "Ann", "Bonn"), ("2", "Bob", "Kiel")]  # the refused file was judged again
 
 
 def test_columns_that_appear_in_the_middle_of_a_stream_are_read_by_name(house: House) -> None:
@@ -169,13 +169,24 @@ def test_without_a_commit_time_the_file_that_came_last_holds(house: House) -> No
     assert people(house) == [("1", "Ann", "Bonn")]
 
 
-def test_the_same_file_under_another_name_is_refused(house: House) -> None:
-    body = "Op,id,owner,city\nI,1,Ann,Bonn\n"
-    declared(house, "{}").deliver(A, body).load()
+def test_the_same_content_under_a_later_name_holds_again(house: House) -> None:
+    head = "Op,id,owner,city\n"
+    declared(house, "{}").deliver(A, f"{head}I,1,Ann,Bonn\n").deliver(B, f"{head}U,1,Ann,Kiel\n").load()
 
-    house.deliver("db/public/people/again/20260301-100000000.csv", body).load()
+    house.deliver("db/public/people/20260301-120000000.csv", f"{head}I,1,Ann,Bonn\n").load()
 
-    assert house.workspace().logs["people"].all()[-1].refused[0].reason == "the same object was landed before"
+    assert people(house) == [("1", "Ann", "Bonn")]
+
+
+def test_a_full_load_that_comes_again_is_refused_with_what_to_do(house: House) -> None:
+    load = "db/public/people/LOAD00000001.csv"
+    declared(house, "{replaced: newer}").deliver(load, "Op,id,owner,city\nI,1,Ann,Bonn\n").load()
+
+    house.deliver(load, "Op,id,owner,city\nI,1,Ann,Kiel\n").load()
+
+    [refused] = house.workspace().logs["people"].all()[-1].refused
+    assert "its rows would rank below all changes" in refused.reason
+    assert people(house) == [("1", "Ann", "Bonn")]
 
 
 def test_rows_of_one_transaction_keep_their_order_in_the_file(house: House) -> None:

@@ -155,8 +155,10 @@ def _has_snappy() -> bool:
     [
         ({"name": "ratio", "type": "decimal(9,2)", "source": "payload.ratio"}, "not exact"),
         ({"name": "sent", "type": "timestamp", "source": "payload.sent_at", "format": "epoch_millis"}, "leave `format` out"),
-        ({"name": "tags", "type": "string", "source": "payload.tags"}, "unsupported"),
-        ({"name": "payload", "type": "string"}, "name its fields"),
+        ({"name": "tags", "type": "string", "source": "payload.tags"}, "is a list"),
+        ({"name": "payload", "type": "string"}, "is a struct: declare its fields"),
+        ({"name": "ratio", "type": "string", "source": "payload.ratio"}, "is a double, which is not exact"),
+        ({"name": "sent", "type": "bigint", "source": "payload.sent_at"}, "is a moment"),
         ({"name": "gone", "type": "string", "nullable": False}, "missing from the schema"),
     ],
 )  # fmt: skip

@@ -155,7 +155,7 @@ def test_a_column_that_is_not_published_is_not_copied_either(database: Endpoint,
     assert house.extract() == []
     [manifest] = house.workspace().logs["people"].all()
     [item] = manifest.objects
-    assert item.layout == ("id:string", "owner:string", "city:string")
+    assert item.layout == (("id", "string"), ("owner", "string"), ("city", "string"))
     assert b"pin" not in gzip.decompress((house.root / "lake" / item.path).read_bytes())
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from house import DAY, House, counts, lines, rows_of
+from house import DAY, House, Warehouse, counts, lines, rows_of
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.backfill import backfill
 from ledgerlake.ops.progress import Progress
@@ -71,22 +72,23 @@ def test_a_backfill_waits_for_the_live_run_and_then_posts_nothing_twice(house: H
     deliver(house, DAY, "live+0+2", "3")
     refused: list[subprocess.CompletedProcess[str]] = []
 
-    def meanwhile(publication: Publication) -> PublishOutcome:
-        """While the live run holds its leases: an earlier day is replayed under other names, with one event more."""
+    def meanwhile(publication: Publication, may_commit: Callable[[], None]) -> PublishOutcome:
+        """While the live run holds its lease: an earlier day is replayed under other names, with one event more."""
         deliver(house, EARLIER, "replay+5+70", "2", "1", "0", "3")
         refused.append(command(house))
-        return PublishOutcome("published", {s.table: s.expected_rows for s in publication.slices})
+        return warehouse.publish(publication, may_commit)
 
+    warehouse = Warehouse()
     house.warehouse.publish = meanwhile  # type: ignore[method-assign]
     assert house.run().status == "published"
     assert refused[0].returncode == 75, refused[0].stdout + refused[0].stderr
-    assert "bank.events is being written by run" in refused[0].stdout and "wait for it to end" in refused[0].stdout
+    assert "bank is being written by another run" in refused[0].stdout and "wait for it to end" in refused[0].stdout
 
     def opened() -> Workspace:
         house.tick()
         return house.workspace()
 
-    reports = list(backfill(opened, EARLIER, DAY, lambda p: PublishOutcome("published", {}), Progress))
+    reports = list(backfill(opened, EARLIER, DAY, warehouse, Progress))
 
     assert [r.status for r in reports] == ["published", "unchanged"]
     assert counts(reports[0].batches[0]) == {"read": 4, "applied": 1, "duplicate": 3}

@@ -69,9 +69,7 @@ def test_a_released_event_keeps_its_nested_fields(topic: House) -> None:
     ).load()
     mended = topic.declare(SOURCES, EVENTS)
     [row] = mended.quarantine()
-    mended.workspace().control.append(
-        "releases", "by-hand", [{"quarantine_id": row["quarantine_id"], "table": "events", "action": "requested"}]
-    )
+    mended.decide("requested", row["quarantine_id"])
 
     mended.load(release=True)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from house import ACCOUNTS, DAY, PAYMENTS, SOURCES, House, cdc, counts, rows_of
 from ledgerlake.errors import TransientError
@@ -23,12 +21,6 @@ def bank(house: House) -> House:
     house.declare(SOURCES, ACCOUNTS, PAYMENTS)
     house.deliver(PAYMENT_FILE, cdc("I,p1,a1,5.00,10", columns=PAYMENT)).load()
     return house
-
-
-def request(bank: House, row: dict[str, Any], action: str = "requested") -> None:
-    bank.workspace().control.append(
-        "releases", "by-hand", [{"quarantine_id": row["quarantine_id"], "table": row["table"], "action": action}]
-    )
 
 
 def test_a_row_without_its_parent_is_held_not_lost(bank: House) -> None:
@@ -68,7 +60,7 @@ def test_a_late_released_row_does_not_replace_a_newer_one(bank: House) -> None:
 
 def test_a_requested_row_that_fails_again_stands_in_quarantine_again(bank: House) -> None:
     [held] = bank.quarantine()
-    request(bank, held)
+    bank.decide("requested", held["quarantine_id"])
 
     [record] = bank.load(release=True)
 
@@ -77,8 +69,8 @@ def test_a_requested_row_that_fails_again_stands_in_quarantine_again(bank: House
     assert (row["quarantine_id"], row["batch_id"]) == (held["quarantine_id"], record["batch_id"])
 
 
-def test_a_discarded_row_is_not_released(bank: House) -> None:
-    request(bank, bank.quarantine()[0], "discarded")
+def test_a_dismissed_row_is_not_released(bank: House) -> None:
+    bank.decide("dismissed", bank.quarantine()[0]["quarantine_id"], reason="a test payment")
 
     records = bank.deliver(ACCOUNT_FILE, cdc("I,a1,Ann,EUR,1.00,11")).load(release=True)
 

@@ -90,9 +90,7 @@ def test_a_released_withdrawal_deletes_after_all(files: House) -> None:
     deliver(files, "2026-02-26", DAYS["2026-02-26"]).load()
     deliver(files, "2026-02-27", "1,Ann,Bonn").load()
     [row] = files.quarantine()
-    files.workspace().control.append(
-        "releases", "test", [{"quarantine_id": row["quarantine_id"], "table": "people", "action": "requested"}]
-    )
+    files.decide("requested", row["quarantine_id"])
 
     files.load(release=True)
 

@@ -82,7 +82,7 @@ def test_repeatable(house: House) -> None:
 
     from ledgerlake.ops.run import run
 
-    again = run(workspace, DAY, bank.warehouse.publish)
+    again = run(workspace, DAY, bank.warehouse)
 
     assert (again.status, workspace.spark_started) == ("unchanged", False)
     assert bank.versions() == before

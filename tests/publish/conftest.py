@@ -102,11 +102,15 @@ class Warehouse:
         }
         return TableSlice(**{**facts, **changes})  # type: ignore[arg-type]
 
-    def publication(self, *slices: TableSlice, name: str = "") -> Publication:
+    def publication(self, *slices: TableSlice, name: str = "", pipeline: str = "billing") -> Publication:
+        """Return the publication that follows what is served now."""
         self.clock.advance(timedelta(minutes=1))
+        before = self.publisher().newest(pipeline)
         return Publication(
             publication_id=name or f"pub-{next(numbers):08d}-rest-of-the-id",
-            pipeline="billing",
+            follows=before.publication_id if before else "",
+            number=before.number + 1 if before else 1,
+            pipeline=pipeline,
             run_id="run-1",
             logical_date=date(2026, 3, 1),
             code_version="1.0.0",

@@ -68,23 +68,24 @@ def row(batch: str = "b-1", at: int = 0, name: str = "q") -> dict[str, Any]:
 
 
 def act(action: str, batch: str | None = None, name: str = "q") -> dict[str, Any]:
-    return {"quarantine_id": name, "action": action, "batch_id": batch}
+    return {"subject": name, "action": action, "batch_id": batch}
 
 
 STATES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]] = {
     "a refused row is open": ([row()], [], ["b-1"]),
     "a requested row is still open": ([row()], [act("requested")], ["b-1"]),
-    "a discarded row is closed": ([row()], [act("discarded")], []),
+    "a dismissed row is closed": ([row()], [act("dismissed")], []),
     "a released row is closed": ([row()], [act("released", "r-1")], []),
     "a released row that failed again is open again": ([row(), row("r-1", 1)], [act("released", "r-1")], ["r-1"]),
     "and closed by its second release": ([row(), row("r-1", 1)], [act("released", "r-1"), act("released", "r-2")], []),
-    "or by being discarded": ([row(), row("r-1", 1)], [act("released", "r-1"), act("discarded")], []),
-    "other rows are not touched": ([row(), row(name="p", batch="b-2")], [act("discarded")], ["b-2"]),
+    "or by being dismissed": ([row(), row("r-1", 1)], [act("released", "r-1"), act("dismissed")], []),
+    "other rows are not touched": ([row(), row(name="p", batch="b-2")], [act("dismissed")], ["b-2"]),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_a_row_is_in_quarantine_until_it_is_released_or_discarded(name: str) -> None:
-    rows, releases, open_batches = STATES[name]
+def test_a_row_is_in_quarantine_until_it_is_released_or_dismissed(name: str) -> None:
+    rows, decisions, open_batches = STATES[name]
+    latest = {d["subject"]: d for d in decisions}
 
-    assert [r["batch_id"] for r in open_rows(rows, releases)] == open_batches
+    assert [r["batch_id"] for r in open_rows(rows, latest, {"b-1": 1, "b-2": 2, "r-1": 3})] == open_batches

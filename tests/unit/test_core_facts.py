@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgerlake.core.accounting import Counts
-from ledgerlake.core.identity import batch_id, fingerprint, publication_id, release_batch_id
+from ledgerlake.core.identity import batch_id, fingerprint, publication_id, release_batch_id, serving_state
 from ledgerlake.core.money import EXPONENTS, STRIPE_EXPONENTS, exponent, from_minor_units
 from ledgerlake.core.types import contract_type, decimal_parts, is_type
 from ledgerlake.errors import AccountingError, ConfigError, LeaseHeld, SourceError, TransientError, Where
@@ -56,7 +56,22 @@ def test_a_batch_has_another_name_for_other_content_table_or_configuration() -> 
 
 def test_names_from_content_never_change_between_releases() -> None:
     assert batch_id("t", [("a.csv", "11")], "c") == "b-3fd3d3711b3c882e95e2a2b0"
-    assert publication_id("bank", {"t": 3}, "c") == "p-56d819922f24b32d2ffdcded"
+    assert serving_state({"t": ("id", 3)}, "c") == "5c820da45f815ebb3cb659934c2b75635e719d83d0f530a3b4c5bb1928fd2659"
+    assert publication_id("bank", "state", ("p-1", "p-1")) == "p-a2a0d1cbc6e34dbfde3c931b"
+
+
+def test_a_publication_has_another_name_for_another_state_or_another_predecessor() -> None:
+    names = {
+        publication_id("bank", "s", ("", "")), publication_id("bank", "t", ("", "")), publication_id("shop", "s", ("", "")),
+        publication_id("bank", "s", ("p-1", "p-1")), publication_id("bank", "s", ("p-1", "p-2")),
+        publication_id("bank", "s", ("", "p-1")),
+    }  # fmt: skip
+
+    assert len(names) == 6
+
+
+def test_a_table_that_was_made_anew_is_another_state() -> None:
+    assert serving_state({"t": ("one", 3)}, "c") != serving_state({"t": ("other", 3)}, "c")
 
 
 @given(st.dictionaries(st.text(), st.integers()))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import SourceError
 from ledgerlake.feeds.debezium.decimals import unscaled_decimal, written_decimal
+from ledgerlake.feeds.debezium.decoder import DebeziumLines
 from ledgerlake.feeds.debezium.feed import DebeziumFeed
 from ledgerlake.feeds.debezium.layout import layout_of
 from ledgerlake.feeds.debezium.messages import Messages
@@ -17,6 +19,7 @@ from ledgerlake.feeds.debezium.options import DebeziumSource
 from ledgerlake.feeds.debezium.ordinary import ordinary_reader
 from ledgerlake.feeds.debezium.toast import Markers, placeholders
 from ledgerlake.feeds.debezium.values import Unreadable
+from ledgerlake.landing.manifest import LandedObject
 from ledgerlake.testing.debezium import envelope
 
 TABLE = {
@@ -182,3 +185,36 @@ def test_a_number_is_a_decimal_where_no_double_can_have_rounded_it() -> None:
         assert read(number, f'{{"paid":"{number}"}}'.encode()) == number
         with pytest.raises(Unreadable, match="a JSON number where a string is declared"):
             read(number, f'{{"paid":{number}}}'.encode())
+
+
+def named(schema: str | None, name: str | None, key: str) -> dict[str, Any]:
+    message = envelope("c", None, {"id": key}, 100, 110)
+    message["source"] |= {"schema": schema, "table": name}
+    return message
+
+
+TOPICS: dict[str, tuple[str, dict[str, Any], list[tuple[str, bool]]]] = {
+    "the topic names its table": ("bank.public.people", {}, [("a", True), ("b", False), ("c", False), ("d", True)]),
+    "the first message names it": ("routed", {}, [("a", True), ("b", False), ("c", False), ("d", True)]),
+    "it is declared: others are left out": ("routed", {"table": "public.people"}, [("a", True), ("d", True)]),
+}
+
+
+@pytest.mark.parametrize("name", TOPICS)
+def test_a_message_of_another_table_is_never_taken(name: str) -> None:
+    resource, feed, expected = TOPICS[name]
+    declared = Table(**{**TABLE, "resource": resource}, feed=feed)
+    item = LandedObject("landing/o", "t+0+0.json", "h", 1, datetime(2026, 3, 1, tzinfo=UTC))
+    messages = [named("public", "people", "a"), named("public", "pets", "b"), named("other", "people", "c"), named(None, None, "d")]
+    decode = DebeziumLines(declared, DebeziumSource(database="postgresql"), 1)(item)
+
+    changes = decode(0, [json.dumps(m).encode() for m in messages])
+
+    problems = changes.problems or [None] * len(changes.ordinals)
+    keys = [messages[n]["after"]["id"] for n in changes.ordinals]
+    assert [(k, p is None) for k, p in zip(keys, problems, strict=True)] == expected
+
+
+def test_a_field_in_another_spelling_refuses_the_object() -> None:
+    with pytest.raises(SourceError, match="did you mean 'Paid'"):
+        DebeziumFeed().probe(source(), table())("t+0+0.json", body(envelope("c", None, {"id": "a", "Paid": "1"}, 1, 2)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from ledgerlake.errors import TransientError
-from ledgerlake.feeds.files import landing_path
+from ledgerlake.feeds.landed import landing_path
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog, RefusedObject
 from ledgerlake.ports.objects import LocalObjects
 
@@ -32,9 +33,13 @@ def log(folder: Path) -> ManifestLog:
 
 
 def test_a_manifest_comes_back_as_it_was_written() -> None:
-    landed = LandedObject("landing/bank/t/11/a.csv", "s/a.csv", "11", 3, NOON, ("id:string",))
+    landed = LandedObject("landing/bank/t/11/a.csv", "s/a.csv", "11", 3, NOON, (("id", "string"),), "7:3", 2)
     whole = manifest(
-        objects=(landed,), refused=(RefusedObject("s/b.csv", "22", "empty"),), cursor={"until": "2026-03-01"}
+        objects=(landed,),
+        refused=(RefusedObject("s/b.csv", "22", "empty", "8:0", "f00d"),),
+        cursor={"until": "2026-03-01"},
+        order="sequence_column: seq",
+        seen={"s/c.csv": ("9:1", "33")},
     )
 
     assert Manifest.from_json(whole.to_json()) == whole
@@ -55,7 +60,9 @@ def test_refused_objects_are_known_too_and_not_looked_at_again(tmp_path: Path) -
     landed = LandedObject("landing/x", "s/a.csv", "11", 3, NOON)
     log(tmp_path).append(manifest(objects=(landed,), refused=(RefusedObject("s/b.csv", "22", "empty"),)))
 
-    assert log(tmp_path).known() == {"s/a.csv": "11", "s/b.csv": "22"}
+    known = log(tmp_path).record()
+    assert {name: o.content_hash for name, o in known.landed.items()} == {"s/a.csv": "11"}
+    assert list(known.refused) == [("s/b.csv", "22")]
 
 
 def test_the_next_extraction_continues_from_the_last_cursor(tmp_path: Path) -> None:
@@ -73,5 +80,19 @@ def test_a_log_covers_a_day_once_that_day_or_a_later_one_was_landed(tmp_path: Pa
     assert [log(tmp_path).covers(date(2026, 3, d)) for d in (1, 2, 3)] == [True, True, False]
 
 
-def test_landing_keeps_only_safe_characters_of_a_name() -> None:
-    assert landing_path("bank", "t", "0123456789abcdef99", "s/ä b:c.csv") == "landing/bank/t/0123456789abcdef/__b_c.csv"
+@pytest.mark.parametrize(
+    "name", ["_customers+0+7.json", ".hidden.csv", "(1) a.csv", "übersicht.csv", "a{b}[c]*?.csv", "a._COPYING_", "x" * 300]
+)
+def test_a_landed_name_is_one_that_no_engine_hides_or_takes_for_a_pattern(name: str) -> None:
+    folder, landed = landing_path("bank", "t", "0123456789abcdef99", f"s/{name}").rsplit("/", 1)
+
+    assert folder.startswith("landing/bank/t/0123456789abcdef-")
+    assert re.fullmatch(r"o-[A-Za-z0-9.-]+", landed)
+    assert len(landed) <= 200
+    assert not landed.endswith("._COPYING_")
+
+
+def test_each_delivery_has_a_place_of_its_own() -> None:
+    places = [landing_path("bank", "t", "01" * 8, name, n) for name in ("a/x.csv", "b/x.csv") for n in (1, 2)]
+
+    assert len(set(places)) == 4

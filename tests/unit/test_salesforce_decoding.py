@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ledgerlake.config.models import Table
 from ledgerlake.feeds.decoding.changes import changes_schema
-from ledgerlake.feeds.salesforce.decoder import FETCHED, ChangeEvents
+from ledgerlake.feeds.salesforce.decoder import ANSWERED, FETCHED, ChangeEvents
 from ledgerlake.feeds.salesforce.events import named
 from ledgerlake.feeds.salesforce.values import time_of
 from ledgerlake.landing.manifest import LandedObject
@@ -30,7 +30,7 @@ TABLE = Table.model_validate({
 })  # fmt: skip
 
 
-def rows(*lines: Any, order: Any = (), layout: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def rows(*lines: Any, order: Any = (), layout: tuple[tuple[str, str], ...] = ()) -> list[dict[str, Any]]:
     """Return what lines (events, or their text) become, by a decoder that went to a worker and back."""
     item = LandedObject("landing/1.jsonl", "1.jsonl", "h", 1, datetime(2026, 3, 1, tzinfo=UTC), layout)
     decoder = pickle.loads(pickle.dumps(ChangeEvents(TABLE, "Account", order, shared=False)))
@@ -79,7 +79,7 @@ def test_numbers_keep_their_digits() -> None:
 def test_an_event_of_several_records_is_a_row_each_and_one_row_where_it_is_refused() -> None:
     event = header("UPDATE", A, B, changedFields=["Name", "BillingAddress.City"]) | {"Name": "Ann"}
     typed = event | {"Name": {"string": "Ann"}}
-    found = rows(event, typed, header("DELETE", B), layout=(f"{FETCHED}2", "…"))
+    found = rows(event, typed, header("DELETE", B), layout=((FETCHED, "2"), (ANSWERED, "…")))
 
     commit = f"{5:019d}|{1:010d}|000003|"
     assert [(r["_ordinal"], r["_op"], r["id"], r["_position"]) for r in found] == [

@@ -21,12 +21,12 @@ from ledgerlake.bench.contenders import open_project, write_project
 from ledgerlake.bench.data import TYPES, changes
 from ledgerlake.bench.reader_files import FORMATS, Format, Record
 from ledgerlake.config.models import Source, Table
-from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.base import Feed, Reading
 from ledgerlake.feeds.files import FileFeed
 from ledgerlake.feeds.frames import reading_session
+from ledgerlake.feeds.parquet_files import parquet_layout
 from ledgerlake.feeds.registry import FEEDS
-from ledgerlake.feeds.tabular import parquet_layout
-from ledgerlake.landing.manifest import LandedObject
+from ledgerlake.landing.manifest import LandedObject, Layout
 from ledgerlake.ports.objects import LocalObjects, content_hash
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 FILES, WARM_UPS = 2, 4
 GOAL_PERCENT = 60
-_PROBES = {"query": parquet_layout}  # of feeds that are no file feeds, and say when landing what is in a file
 _AT = datetime(2026, 2, 28, tzinfo=UTC)
 
 
@@ -108,10 +107,16 @@ def landed(form: Format, table: Table, folder: Path, records: Sequence[Record]) 
         path = f"landing/bench/payments/{digest[:16]}/{name}"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(body)
-        probe = feed.probe(source, table) if isinstance(feed, FileFeed) else _PROBES.get(form.feed)
-        layout = probe(name, body) if probe else ()
+        layout = _layout(feed, form, source, table, name, body)
         found.append(LandedObject(path, name, digest, len(body), _AT, layout))
     return tuple(found)
+
+
+def _layout(feed: Feed, form: Format, source: Source, table: Table, name: str, body: bytes) -> Layout:
+    """Return a file's layout; queries are no file feed, and say when landing what is in a file."""
+    if isinstance(feed, FileFeed):
+        return feed.probe(source, table)(name, body)
+    return parquet_layout(name, body, table) if form.feed == "query" else ()
 
 
 def _show(console: Console, speeds: dict[str, Speed]) -> None:

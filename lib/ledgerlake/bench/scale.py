@@ -30,9 +30,10 @@ from ledgerlake.ops.extract import extract
 from ledgerlake.ops.load import Loader
 from ledgerlake.ops.progress import Progress
 from ledgerlake.ops.serve import Server
+from ledgerlake.ops.settle import look
 from ledgerlake.ports.clock import SystemClock
 from ledgerlake.ports.secrets import ReferencedSecrets
-from ledgerlake.publish.model import Publication, PublishOutcome
+from ledgerlake.publish.nowhere import Nowhere
 
 SIZES = (20_000, 100_000)
 RATES_PER_S = (5_000, 25_000)
@@ -61,8 +62,9 @@ def bench_scale(project: Path, console: Console, *, sizes: tuple[int, ...] = SIZ
 def measure(folder: Path, project: Path, size: int) -> Measured:
     """Load two batches of ``size`` events, the first to warm up and to have a past; return the second's figures."""
     _write_project(folder, project)
-    _round(folder, size, 0)
-    return _round(folder, size, 1)
+    nowhere = Nowhere()
+    _round(folder, size, 0, nowhere)
+    return _round(folder, size, 1, nowhere)
 
 
 def plans_from(measured: list[Measured]) -> list[Plan]:
@@ -106,7 +108,7 @@ def events_json(size: int, number: int) -> list[str]:
     return found
 
 
-def _round(folder: Path, size: int, number: int) -> Measured:
+def _round(folder: Path, size: int, number: int, nowhere: Nowhere) -> Measured:
     bytes_in = _deliver(folder / "sources" / "tax_ledger", size, number)
     workspace = _opened(folder)
     lake = Path(workspace.objects.uri)
@@ -119,7 +121,7 @@ def _round(folder: Path, size: int, number: int) -> Measured:
         assert not failures, str(failures)
 
     def serve() -> None:
-        Server(workspace, f"scale-{number}", DAY, Progress(), _accepted).serve()
+        Server(workspace, f"scale-{number}", DAY, Progress(), nowhere, look(workspace, nowhere, "")).serve()
 
     load_cpu, load_wall = _spent(load)
     loaded = _contents(lake)
@@ -152,10 +154,6 @@ def _rows(workspace: Workspace, mart: str) -> int:
 
 def _contents(lake: Path) -> dict[str, int]:
     return {str(p.relative_to(lake)): p.stat().st_size for p in lake.rglob("*") if p.is_file()}
-
-
-def _accepted(publication: Publication) -> PublishOutcome:
-    return PublishOutcome("published", {s.table: s.expected_rows for s in publication.slices})
 
 
 def _deliver(sources: Path, size: int, number: int) -> int:

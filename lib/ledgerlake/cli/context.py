@@ -52,7 +52,9 @@ class Context:
 
     def workspace(self, name: str) -> Workspace:
         """Open a pipeline in the chosen environment."""
-        return Workspace(self.pipeline(name), self.environment(), self.secrets, self.clock)
+        return Workspace(
+            self.pipeline(name), self.environment(), self.secrets, self.clock, crashes=self.project / ".local" / "errors"
+        )  # fmt: skip
 
     def pipelines(self) -> list[str]:
         """Return the declared pipelines; raise :class:`ConfigError` where there are none."""

@@ -15,10 +15,10 @@ from ledgerlake.config.load import load_pipeline
 from ledgerlake.config.personal import personal_columns
 from ledgerlake.errors import AccountingError, ConfigError, NotFoundError
 from ledgerlake.lake.readers import history
-from ledgerlake.ops.load import open_quarantine
 from ledgerlake.ops.plan import plan
 from ledgerlake.ops.replay import compare
 from ledgerlake.ops.trace import trace_batch, trace_publication, trace_row
+from ledgerlake.ops.untaken import untaken
 from ledgerlake.ops.warehouse import open_warehouse, target_of
 from ledgerlake.publish.governance import PiiColumn, governance_sql, grants
 from ledgerlake.publish.query import run_query
@@ -73,12 +73,12 @@ def plan_command(
     found = plan(own.workspace(pipeline), day.date())
 
     def show() -> None:
+        columns = ["table", "to land", "to load", "held", "refused", "unpublished", "later", "first day"]
         rows = [
-            [t.table, t.to_land, t.to_load, t.held, t.refused, "yes" if t.unpublished else ""] for t in found.tables
+            [t.table, t.to_land, t.to_load, t.held, t.refused, "yes" if t.unpublished else "", t.later, t.later_from]
+            for t in found.tables
         ]
-        own.console.print(
-            grid(f"{pipeline} {found.day}", ["table", "to land", "to load", "held", "refused", "unpublished"], rows)
-        )
+        own.console.print(grid(f"{pipeline} {found.day}", columns, rows))
         own.console.print(
             grid(
                 "marts",
@@ -102,13 +102,13 @@ def status_command(
     control = workspace.control
     runs = control.read("runs")[-last:][::-1]
     batches = list(control.latest("batches", "batch_id").values())
-    rows = open_quarantine(workspace)
+    left = untaken(workspace)
     published = control.last_publication()
     facts = {
         "pipeline": workspace.pipeline.name, "served": published["publication_id"] if published else None,
         "runs": [{k: r[k] for k in ("run_id", "logical_date", "status", "started_at", "publication_id", "message")} for r in runs],
         "batches": [{k: b[k] for k in ("batch_id", "table", "logical_date", "status", "read", "applied", "quarantined")} for b in batches],
-        "quarantine": {s: sum(r["state"] == s for r in rows) for s in ("held", "refused")},
+        "not_taken": left.counts(),
     }  # fmt: skip
 
     def show() -> None:
@@ -130,7 +130,8 @@ def status_command(
                 ],
             )
         )
-        own.say("served: {id} · in quarantine: {rows} rows", id=facts["served"] or "nothing yet", rows=len(rows))
+        own.say("served: {id}", id=facts["served"] or "nothing yet")
+        own.say("not taken: {open}", open=left.in_words() or "nothing")
 
     own.answer(facts, show)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +11,13 @@ import typer
 
 from ledgerlake.cli import alerting, asking, explaining, looking, quarantining, retaining, running, showing
 from ledgerlake.cli.context import Context
-from ledgerlake.errors import LedgerlakeError
-from ledgerlake.ports.failures import storage_errors
+from ledgerlake.errors import NOWHERE
+from ledgerlake.ops.unexpected import typed
 from ledgerlake.ports.private import owner_only
 
 EPILOG = (
     "Exit codes: 0 done or nothing to do · 2 configuration · 3 source or contract · 4 blocked by a gate"
-    " · 5 accounting · 6 publication · 7 not found · 75 try again later · 1 anything unexpected."
+    " · 5 accounting · 6 publication · 7 not found · 8 done, but something delivered was not taken · 75 try again later · 1 anything unexpected."
 )
 
 app = typer.Typer(
@@ -48,12 +50,22 @@ for module in (running, looking, asking, explaining, alerting, quarantining, ret
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; errors of the product's tree become one clear line and an exit code."""
+    """Run the command line; every error becomes one clear line and an exit code."""
     owner_only()
     try:
-        with storage_errors():
-            app(args=arguments, standalone_mode=True)
-    except LedgerlakeError as error:
+        app(args=arguments, standalone_mode=True)
+    except Exception as raised:
+        error = typed(raised, NOWHERE, _project(arguments or sys.argv) / ".local" / "errors")
         own = Context(Path(), "")
         own.say("[bold red]{kind}[/] {error}", to=own.errors, kind=type(error).__name__, error=error)
         raise SystemExit(error.exit_code) from None
+
+
+def _project(arguments: list[str]) -> Path:
+    """Return the project's folder as the arguments or the environment name it: whatever failed, it is known here."""
+    for given, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if given == "--project":
+            return Path(following)
+        if given.startswith("--project="):
+            return Path(given.partition("=")[2])
+    return Path(os.environ.get("LEDGERLAKE_PROJECT", "."))

@@ -1,8 +1,8 @@
-"""Commands for quarantine: list, show, release, discard."""
+"""Commands for what was not taken: list, show, release, dismiss."""
 
 from __future__ import annotations
 
-from collections import Counter
+import getpass
 from typing import Annotated, Any
 
 import typer
@@ -12,10 +12,14 @@ from ledgerlake.cli.door import grid
 from ledgerlake.cli.looking import PipelineOption, show_facts
 from ledgerlake.errors import ConfigError, NotFoundError
 from ledgerlake.lake.workspace import Workspace
-from ledgerlake.ops.load import open_quarantine
+from ledgerlake.ops.decisions import DISMISSED, REQUESTED, decide
+from ledgerlake.ops.untaken import open_quarantine, reasons, untaken
+
+Ids = Annotated[list[str] | None, typer.Argument(help="ids of rows, batches or objects, as `quarantine list` and `show` give them")]
+Reason = Annotated[str, typer.Option("--reason", help="why; it stays on record")]
 
 quarantine = typer.Typer(
-    help="Rows and batches that were refused or held, whole, with their reasons.", no_args_is_help=True
+    help="What was delivered and not taken: objects, batches and rows, whole, with their reasons.", no_args_is_help=True
 )
 
 
@@ -35,26 +39,16 @@ def list_command(
     table: Annotated[str | None, typer.Option("--table")] = None,
     pipeline: PipelineOption = None,
 ) -> None:
-    """Count rows by table and reason, and name refused objects and batches."""
+    """Count rows by table and reason, and name quarantined batches and refused objects, with how to proceed."""
     own, workspace = _open(context, pipeline)
-    rows = open_quarantine(workspace, table)
-    counted = Counter((r["table"], r["state"], reason) for r in rows for reason in r["reasons"])
-    batches = [
-        b
-        for b in workspace.control.latest("batches", "batch_id").values()
-        if b["status"] == "quarantined" and table in (None, b["table"])
-    ]
-    objects = [
-        (name, r.source_name, r.reason)
-        for name, log in workspace.logs.items()
-        if table in (None, name)
-        for m in log.all()
-        for r in m.refused
-    ]
+    left = untaken(workspace, table)
     facts = {
-        "rows": [{"table": t, "state": s, "reason": why, "rows": n} for (t, s, why), n in counted.most_common()],
-        "batches": [{"batch_id": b["batch_id"], "table": b["table"], "reason": b["reason"]} for b in batches],
-        "objects": [{"table": t, "object": o, "reason": why} for t, o, why in objects],
+        "rows": [{"table": t, "state": s, "reason": why, "rows": n} for (t, s, why), n in reasons(left.rows)],
+        "batches": [{"id": b["batch_id"], "table": b["table"], "reason": b["reason"]} for b in left.batches],
+        "objects": [
+            {"id": o.id, "table": o.table, "object": o.refused.source_name, "reason": o.refused.reason}
+            for o in left.objects
+        ],
     }  # fmt: skip
 
     def show() -> None:
@@ -62,7 +56,13 @@ def list_command(
             if found:
                 own.console.print(grid(name, list(found[0]), [list(f.values()) for f in found]))
         if not any(facts.values()):
-            own.console.print("nothing is in quarantine")
+            own.console.print("everything that was delivered was taken")
+        else:
+            own.console.print(
+                "A mended declaration judges batches and objects again with the next run. Else: `quarantine release ID…`"
+                " (judge it again), `quarantine dismiss ID… --reason …` (never take it), `quarantine show TABLE` (rows' ids).",
+                markup=False, soft_wrap=True,
+            )  # fmt: skip
 
     own.answer(facts, show)
 
@@ -92,41 +92,51 @@ def show_command(
 @quarantine.command("release")
 def release_command(
     context: typer.Context,
-    ids: Annotated[list[str] | None, typer.Argument(help="quarantine ids")] = None,
-    table: Annotated[str | None, typer.Option("--table", help="every open row of a table")] = None,
+    ids: Ids = None,
+    table: Annotated[str | None, typer.Option("--table", help="everything open of a table")] = None,
+    reason: Reason = "",
     pipeline: PipelineOption = None,
 ) -> None:
-    """Ask for rows to be judged again by the next run, after the contract or the parent was mended."""
-    _act(context, "requested", ids, table, pipeline, "the next run judges them again")
+    """Ask for rows, batches or objects to be judged again by the next run, after what was wrong was mended."""
+    _decide(context, REQUESTED, ids, table, pipeline, reason, "the next run judges again what was asked for")
 
 
-@quarantine.command("discard")
-def discard_command(
+@quarantine.command("dismiss")
+def dismiss_command(
     context: typer.Context,
-    ids: Annotated[list[str] | None, typer.Argument(help="quarantine ids")] = None,
-    table: Annotated[str | None, typer.Option("--table", help="every open row of a table")] = None,
+    ids: Ids = None,
+    table: Annotated[str | None, typer.Option("--table", help="everything open of a table")] = None,
+    reason: Reason = "",
     pipeline: PipelineOption = None,
 ) -> None:
-    """Close rows for good: they stay on record, and are no longer open."""
-    _act(context, "discarded", ids, table, pipeline, "they stay on record")
+    """Close rows, batches or objects for good: they stay on record, are never taken, and no run speaks of them again."""
+    if not reason:
+        raise ConfigError("why?", then="add --reason: it is what an auditor will read")
+    _decide(context, DISMISSED, ids, table, pipeline, reason, "they stay on record")
 
 
-def _act(
-    context: typer.Context, action: str, ids: list[str] | None, table: str | None, pipeline: str | None, then: str
-) -> None:
+def _decide(
+    context: typer.Context, action: str, ids: list[str] | None, table: str | None, pipeline: str | None, reason: str,
+    then: str,
+) -> None:  # fmt: skip
     own, workspace = _open(context, pipeline)
     if not ids and not table:
-        raise ConfigError("which rows?", then="give quarantine ids (see `quarantine show`), or --table")
-    rows = open_quarantine(workspace, table)
-    chosen = [r for r in rows if not ids or r["quarantine_id"] in ids]
-    unknown = set(ids or ()) - {r["quarantine_id"] for r in chosen}
+        raise ConfigError("what?", then="give ids (see `quarantine list` and `quarantine show`), or --table")
+    chosen = [s for s in untaken(workspace, table).subjects() if not ids or s.id in ids]
+    unknown = set(ids or ()) - {s.id for s in chosen}
     if unknown or not chosen:
-        raise NotFoundError(f"not in quarantine: {sorted(unknown) or table}", then="see `ledgerlake quarantine list`")
-    workspace.control.append(
-        "releases",
-        "cli",
-        [{"quarantine_id": r["quarantine_id"], "table": r["table"], "action": action} for r in chosen],
-    )
-    own.answer(
-        {"action": action, "rows": len(chosen)}, lambda: own.console.print(f"{len(chosen)} rows {action}; {then}")
-    )
+        raise NotFoundError(f"nothing open: {sorted(unknown) or table}", then="see `ledgerlake quarantine list`")
+    done, earlier = decide(workspace, chosen, action, getpass.getuser(), reason)
+    facts = {
+        "action": action, "decided": [s.id for s in done],
+        "decided_before": [{"id": i, **{k: r[k] for k in ("action", "who", "reason", "recorded_at")}} for i, r in earlier.items()],
+    }  # fmt: skip
+
+    def show() -> None:
+        own.say("{n} {action}; {then}", n=len(done), action=action, then=then)
+        for i, r in earlier.items():
+            own.say("{id}: {who} decided before, and that holds: {action}", id=i, who=r["who"], action=r["action"])
+
+    own.answer(facts, show)
+    if earlier and not done:
+        raise typer.Exit(NotFoundError.exit_code)

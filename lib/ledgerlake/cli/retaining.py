@@ -27,7 +27,7 @@ def retention_command(
 
     Landed objects older than their table's retention_days, files of Delta tables that no version
     inside the replay window needs, and exports of old publications. Rows are never removed.
-    Repeating is safe. --apply takes the leases of a run: while one writes it ends with 75.
+    Repeating is safe. --apply takes the lease of a run: while one writes it ends with 75.
     """
     own: Context = context.obj
     own.as_json = own.as_json or as_json
@@ -35,7 +35,7 @@ def retention_command(
     done = apply(workspace) if really else None
     removals = done.removals if done else tuple(plan(workspace))
     facts = {
-        "pipeline": pipeline, "applied": done is not None, "complete": done is None or done.complete,
+        "pipeline": pipeline, "applied": done is not None,
         "run_id": done.run_id if done else None, "tables": [_facts(r) for r in removals],
     }  # fmt: skip
     own.answer(facts, lambda: _show(own, facts))
@@ -56,7 +56,5 @@ def _show(own: Context, facts: dict[str, Any]) -> None:
         own.console.print(grid(word, columns, [[f[c] for c in columns] for f in shown]))
     objects, size = (sum(f[n] for f in facts["tables"]) for n in ("objects", "bytes"))
     own.console.print(f"{word}: {objects:,} objects, {size:,} bytes" if objects else "nothing is old enough to go")
-    if not facts["complete"]:
-        own.console.print("the leases' time was up before everything was gone: run the same command again")
-    elif objects and not facts["applied"]:
+    if objects and not facts["applied"]:
         own.console.print("nothing was removed: add --apply")

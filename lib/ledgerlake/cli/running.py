@@ -51,8 +51,8 @@ def run_command(context: typer.Context, pipeline: Pipeline, day: Day, report: Re
     own: Context = context.obj
     workspace = own.workspace(pipeline)
     with open_warehouse(workspace.environment, own.secrets, pipeline) as warehouse, shown_progress(own) as progress:
-        publish = Publisher(warehouse, workspace.pipeline.spec.publication, own.clock)
-        done = run(workspace, day.date(), publish, progress)
+        publishing = Publisher(warehouse, workspace.pipeline.spec.publication, own.clock)
+        done = run(workspace, day.date(), publishing, progress)
     finish(own, [(done, workspace)], report)
 
 
@@ -81,10 +81,10 @@ def backfill_command(
 
     declared = own.pipeline(pipeline).spec.publication
     with open_warehouse(own.environment(), own.secrets, pipeline) as warehouse, shown_progress(own) as progress:
-        publish = Publisher(warehouse, declared, own.clock)
+        publishing = Publisher(warehouse, declared, own.clock)
         reports = list(
             backfill(
-                open_workspace, first.date(), last.date(), publish, lambda: Progress(progress.listener), days_per_run
+                open_workspace, first.date(), last.date(), publishing, lambda: Progress(progress.listener), days_per_run
             )
         )
     finish(own, list(zip(reports, opened, strict=True)), report)
@@ -149,15 +149,15 @@ class shown_progress:  # noqa: N801 - used as a context manager function
 
 
 def finish(own: Context, done: list[tuple[RunReport, Workspace]], report_file: Path | None) -> None:
-    """Write the report, answer, and end with the last run's exit code."""
+    """Write the report, answer, and end with the exit code of the run that stopped, or else of what was not taken."""
     facts: list[dict[str, Any]] = []
     for report, workspace in done:
         path = report_file or own.project / ".local" / "reports" / f"{report.run_id}.html"
         facts.append(summary(report) | {"report": _written(own, report, workspace, path)})
     own.answer(facts if len(facts) > 1 else facts[0], lambda: _show(own, facts))
-    error = done[-1][0].error
-    if error is not None:
-        raise typer.Exit(error.exit_code)
+    codes = [report.exit_code for report, _ in done]
+    if codes[-1] or any(codes):
+        raise typer.Exit(codes[-1] or max(codes))
 
 
 def _written(own: Context, report: RunReport, workspace: Workspace, path: Path) -> str:
@@ -180,7 +180,8 @@ def summary(report: RunReport) -> dict[str, Any]:
         "publication_id": report.publication_id, "message": report.message,
         "read": sum(b["read"] for b in report.batches), "applied": sum(b["applied"] for b in report.batches),
         "quarantined": sum(b["quarantined"] for b in report.batches),
-        "stopped": [f.subject for f in report.failures],
+        "not_taken": report.untaken.counts(), "stopped": [f.subject for f in report.failures],
+        "waiting": {s.subject: s.result for s in report.steps if s.stage == "wait"},
     }  # fmt: skip
 
 
@@ -191,5 +192,10 @@ def _show(own: Context, facts: list[dict[str, Any]]) -> None:
         )
         if fact["message"]:
             own.console.print(fact["message"], markup=False)
+        if any(fact["not_taken"].values()):
+            words = " · ".join(f"{n:,} {what}" for what, n in fact["not_taken"].items() if n)
+            own.console.print(f"open: {words}. Next: `ledgerlake quarantine list`", markup=False, soft_wrap=True)
+        for table, words in fact["waiting"].items():
+            own.say("{table}: {words}", table=table, words=words)
         if fact["report"]:
             own.console.print(f"report: {fact['report']}", markup=False, soft_wrap=True)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ledgerlake.config.check_alerts import check_alert_rules
 from ledgerlake.config.check_marts import check_marts, suite_findings
 from ledgerlake.config.check_masters import check_masters
+from ledgerlake.config.check_targets import check_targets
 from ledgerlake.config.mart_sql import mart_graph
 from ledgerlake.config.models import Column, Pipeline, Table
 from ledgerlake.config.source_map import Document, read_document
@@ -27,7 +28,7 @@ def check_pipeline(pipeline: Pipeline) -> list[ConfigError]:
         findings += [*_check_table(pipeline, table, document)]
     document = read_document(pipeline.folder / "pipeline.yml")
     findings += [*_check_sources(pipeline, document), *_check_cycles(pipeline, document)]
-    findings += [*check_masters(pipeline, document)]
+    findings += [*check_masters(pipeline, document), *check_targets(pipeline, document)]
     if not findings:
         findings += [*check_marts(pipeline, document)]
     if not findings:

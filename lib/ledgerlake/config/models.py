@@ -15,6 +15,8 @@ from ledgerlake.config.base import Name as Name
 from ledgerlake.config.mastering import Master
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.core.retention import REPLAY_DAYS
+from ledgerlake.core.types import ColumnType as ColumnKind
+from ledgerlake.core.types import Refusal, column_type
 
 
 class Reference(Model):
@@ -30,7 +32,8 @@ class Column(Model):
     ``source`` is the field's name or dotted path in the feed (default: the column's name).
     ``currency`` names the column with the ISO code of an amount; with ``unit: minor`` the feed
     gives integer minor units, which are scaled by the currency's exponent (``stripe``: by
-    Stripe's documented exponents). ``format`` tells how numbers stand for times.
+    Stripe's documented exponents). ``format`` tells how numbers stand for times, ``zone`` whose local
+    time a text without an offset is, ``finer`` what becomes of parts of a microsecond.
     """
 
     name: Name
@@ -44,13 +47,32 @@ class Column(Model):
     references: Reference | None = None
     currency: Name | None = None
     unit: Literal["major", "minor", "stripe"] = "major"
-    format: Literal["auto", "epoch_seconds", "epoch_millis"] = "auto"
+    format: Literal["auto", "epoch_seconds", "epoch_millis", "epoch_micros"] = "auto"
+    zone: str | None = None
+    finer: Literal["refuse", "round"] = "refuse"
     pii: Literal["none", "personal", "sensitive"] = "none"
 
     @property
     def source_name(self) -> str:
         """Return the field's name or path in the feed."""
         return self.source or self.name
+
+    @cached_property
+    def kind(self) -> ColumnKind[Any]:
+        """Return the type as its grammar, with the column's options."""
+        bounded = (self.min is not None, self.max is not None)
+        return column_type(self.type, format=self.format, zone=self.zone, finer=self.finer, bounded=bounded)
+
+    def constant(self, text: str) -> str | Refusal:
+        """Return the canonical text of a bound or an allowed value, or why it is no value of the column's type."""
+        kind = column_type(self.type, zone=self.zone)
+        value = kind.parse(text)
+        return value if isinstance(value, Refusal) else kind.canonical(value)
+
+    @property
+    def as_written(self) -> bool:
+        """Say whether typed values read again as if delivered are the same values."""
+        return self.unit == "major" and self.format == "auto" and self.zone is None
 
 
 class Snapshot(Model):
@@ -80,7 +102,8 @@ class Table(Model):
     """One silver table: where it comes from, its key, its contract.
 
     ``snapshot`` says that deliveries are snapshots, whatever the feed. ``append_only``: a key is
-    written once and never changes (see ``core.append_only``). Nothing is deleted from bronze;
+    written once and never changes (see ``core.append_only``). ``currencies`` are the project's own, code →
+    decimals, of ``conf/currencies.yml``. Nothing is deleted from bronze;
     ``retention_days`` is how long its Delta log is kept, which replays as of a moment need; where
     it is declared, ``ledgerlake retention`` removes landed objects after it (see ``ops.retention``).
     """
@@ -98,6 +121,7 @@ class Table(Model):
     snapshot: Snapshot | None = None
     history: History | None = None
     retention_days: int = Field(default=REPLAY_DAYS, ge=REPLAY_DAYS)
+    currencies: dict[str, int] = Field(default_factory=dict)
     suite: str | None = None
     feed: dict[str, Any] = Field(default_factory=dict)
 
@@ -118,7 +142,8 @@ class Table(Model):
     @cached_property
     def fingerprint(self) -> str:
         """Return the hash of what the declaration means: layout and description may change freely."""
-        return fingerprint(self.model_dump(mode="json", exclude={"description", "retention_days"}))
+        known = set() if any(c.currency for c in self.columns) else {"currencies"}
+        return fingerprint(self.model_dump(mode="json", exclude={"description", "retention_days", *known}))
 
 
 class Source(Model):
@@ -183,13 +208,20 @@ class Chart(Model):
     by: Name | None = None
 
 
+class ExternalStage(Model):
+    """A stage of Snowflake's through which it reads exported files where they are, below ``url`` (``s3://…``)."""
+
+    name: str
+    url: str = Field(pattern=r"^s3://[^/]+")
+
+
 class Target(Model):
     """Where the marts are served in Snowflake."""
 
     database: str
     schema_name: str = Field(alias="schema")
     bi_schema: str
-    external_stage: str | None = None
+    external_stage: ExternalStage | None = None
     bi_role: str | None = None
     cleared_role: str | None = None
 
@@ -197,7 +229,9 @@ class Target(Model):
 class PipelineFile(Model):
     """The contents of ``conf/pipelines/<name>/pipeline.yml``.
 
-    ``gate`` is what the decision over all suites is called in messages.
+    ``gate`` is what the decision over all suites is called in messages. ``on_refusal`` says for
+    what a run ends with an exit code of its own as long as it is open: refused objects and
+    quarantined ``deliveries``, quarantined ``rows`` too, or nothing (``report``).
     """
 
     pipeline: Name
@@ -206,6 +240,7 @@ class PipelineFile(Model):
     masters: tuple[Master, ...] = ()
     marts: tuple[Mart, ...] = ()
     gate: Name | None = None
+    on_refusal: Literal["deliveries", "rows", "report"] = "deliveries"
     charts: tuple[Chart, ...] = ()
     publication: Target
     alerts: Alerts = Alerts()
@@ -248,4 +283,4 @@ class Pipeline(Model):
         tables = {name: t.fingerprint for name, t in self.tables.items()}
         suites = {name: s.fingerprint for name, s in self.suites.items()}
         sql = self.sql | {f"alert {name}": text for name, text in self.alert_sql.items()}
-        return fingerprint([self.spec.model_dump(mode="json"), tables, sql, suites])
+        return fingerprint([self.spec.model_dump(mode="json", exclude={"on_refusal"}), tables, sql, suites])

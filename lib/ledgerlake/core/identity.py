@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -25,9 +25,19 @@ def release_batch_id(table: str, quarantine_ids: Iterable[str], config_fingerpri
     return "r-" + fingerprint([table, sorted(quarantine_ids), config_fingerprint])[:24]
 
 
-def publication_id(pipeline: str, inputs: dict[str, int], config_fingerprint: str) -> str:
-    """Return the id of the publication that serves these Delta versions."""
-    return "p-" + fingerprint([pipeline, inputs, config_fingerprint])[:24]
+def serving_state(tables: Mapping[str, tuple[str, int]], config_fingerprint: str) -> str:
+    """Return the name of what marts are made from: each table's own id and version, and all declarations."""
+    return fingerprint([{name: list(at) for name, at in tables.items()}, config_fingerprint])
+
+
+def publication_id(pipeline: str, state: str, follows: Iterable[str]) -> str:
+    """Return the id of the publication that serves ``state`` after others.
+
+    ``follows`` are the publications that the lake and the warehouse served before: what goes back
+    to an earlier state, and a lake that is built anew beside an old warehouse, are publications of
+    their own.
+    """
+    return "p-" + fingerprint([pipeline, state, list(follows)])[:24]
 
 
 @dataclass(frozen=True)

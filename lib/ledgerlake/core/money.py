@@ -11,39 +11,21 @@ from decimal import Decimal
 from ledgerlake.errors import SourceError
 
 _TWO = (
-    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BWP BYN BZD"
-    " CAD CDF CHF CNY COP CRC CVE CZK DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GTQ GYD"
-    " HKD HNL HTG HUF IDR ILS INR JMD KES KGS KHR KYD KZT LAK LBP LKR LRD LSL MAD MDL MKD MMK"
-    " MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON"
-    " RSD RUB SAR SBD SCR SEK SGD SHP SLE SOS SRD STN SZL THB TJS TOP TRY TTD TWD TZS UAH USD"
-    " UYU UZS WST XCD YER ZAR ZMW"
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN"
+    " BZD CAD CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP"
+    " GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP"
+    " LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR"
+    " NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN"
+    " SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER"
+    " ZAR ZMW ZWG"
 )
-EXPONENTS: dict[str, int] = (
-    dict.fromkeys(_TWO.split(), 2)
-    | dict.fromkeys(
-        [
-            "BIF",
-            "CLP",
-            "DJF",
-            "GNF",
-            "ISK",
-            "JPY",
-            "KMF",
-            "KRW",
-            "PYG",
-            "RWF",
-            "UGX",
-            "VND",
-            "VUV",
-            "XAF",
-            "XOF",
-            "XPF",
-        ],
-        0,
-    )
-    | dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3)
-)
-"""ISO 4217 code → number of decimals of the currency's minor unit."""
+_NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR = "CLF UYW"
+EXPONENTS: dict[str, int] = {
+    code: digits for digits, codes in ((2, _TWO), (0, _NONE), (3, _THREE), (4, _FOUR)) for code in codes.split()
+}
+"""ISO 4217 code → number of decimals of the currency's minor unit; a project adds others in ``conf/currencies.yml``."""
 
 STRIPE_EXPONENTS: dict[str, int] = EXPONENTS | {"ISK": 2, "UGX": 2, "MGA": 0}
 """As Stripe's API writes amounts: ISK and UGX are given as two-decimal for compatibility."""
@@ -55,7 +37,7 @@ def exponent(currency: str) -> int:
         return EXPONENTS[currency.upper()]
     except KeyError:
         raise SourceError(
-            "unknown currency code", then="add the currency to ledgerlake.core.money with its source"
+            "unknown currency code", then="declare its decimals in conf/currencies.yml (`GGP: 2`)"
         ) from None
 
 

@@ -82,12 +82,14 @@ def loaded_at(batches: Iterable[LoadedBatch]) -> dict[str, datetime]:
 def needed_objects(
     batches: Iterable[LoadedBatch], open_batches: Collection[str], open_objects: Collection[str]
 ) -> set[str]:
-    """Return the paths of batches that are not finished, or of which a row is still in quarantine."""
+    """Return paths that no finished batch has loaded, and those of batches of which a row is still in quarantine."""
+    batches = list(batches)
+    loaded = loaded_at(batches).keys()
     return {
         path
         for batch in batches
-        if not batch.finished or batch.batch_id in open_batches or not batch.paths.isdisjoint(open_objects)
         for path in batch.paths
+        if path not in loaded or batch.batch_id in open_batches or not batch.paths.isdisjoint(open_objects)
     }
 
 

@@ -93,9 +93,9 @@ class Stage:
     def run(self, day: date, expected: str, first: date | None = None) -> RunReport:
         """Run the pipeline for a day (or from ``first`` to it); raise TerminalError where it does not end as ``expected``."""
         workspace = self.workspace()
-        publish = Publisher(self.warehouse, workspace.pipeline.spec.publication, workspace.clock)
+        publishing = Publisher(self.warehouse, workspace.pipeline.spec.publication, workspace.clock)
         started = time.monotonic()
-        report = run(workspace, day, publish, Progress(self._listener()), first)
+        report = run(workspace, day, publishing, Progress(self._listener()), first)
         took = time.monotonic() - started
         self.seconds += took
         name = f"{self.pipeline}-{day.isoformat()}-{report.status}-{report.run_id[-6:]}.html"

@@ -22,14 +22,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Source, Table
+from ledgerlake.feeds.decoding.bodies import Limits
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog
 from ledgerlake.ports.clock import Clock
 from ledgerlake.ports.http import Http
@@ -47,12 +48,22 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True)
+class Later:
+    """Objects that are there and dated after the day that is extracted: how many, and the first of their days."""
+
+    objects: int
+    first: date
+
+
+@dataclass(frozen=True)
 class Extraction:
     """What an extraction may use: the world is passed in, nothing is looked up.
 
     ``logical_date`` is the day to bring the source up to; ``first_day`` lies before it where a
     backfill brings several days with one run. ``known_keys`` gives the keys of a table's visible rows, None before its first load: for
-    feeds that find deletes by comparison.
+    feeds that find deletes by comparison. ``retried`` and ``dismissed`` are the (name, content hash)
+    of refused objects that somebody asked to take after all, or never. ``later`` is filled by the
+    feed: what it found per table that waits for a later day.
     """
 
     pipeline: str
@@ -72,6 +83,9 @@ class Extraction:
     spark: Callable[[], SparkSession]
     http: Http
     known_keys: Callable[[str], DataFrame | None]
+    retried: frozenset[tuple[str, str]] = frozenset()
+    dismissed: frozenset[tuple[str, str]] = frozenset()
+    later: dict[str, Later] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,17 @@ class Reading:
     def lake_uri(self) -> str:
         """Return the lake's root."""
         return self.lake.uri
+
+
+class FileOptions(Options):
+    """What every source of delivered files may declare.
+
+    ``replaced``: what it means that a name comes back with other content: the object is refused,
+    or it is a newer delivery whose rows outrank the older ones.
+    """
+
+    replaced: Literal["refuse", "newer"] = "refuse"
+    limits: Limits = Limits()
 
 
 class Feed(ABC):
@@ -117,9 +142,13 @@ class Feed(ABC):
     def pending(self, request: Extraction) -> dict[str, int]:
         """Return table → number of objects that an extraction would land; reads no data."""
 
-    def date_of(self, name: str) -> date | None:
-        """Return the logical date that a source object's name tells, None where it tells none."""
-        return None
+    def dates(self, source: Source) -> Callable[[str], date | None]:
+        """Return how a source object's name tells its logical date: None where it tells none."""
+        return lambda _: None
+
+    def own_columns(self, source: Source) -> frozenset[str]:
+        """Return the delivered columns that are the format's own, and never a table's."""
+        return frozenset()
 
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """Return payload column → Spark type of one object, None where the format has no header."""

@@ -1,34 +1,40 @@
 """CSV files below ``resource/``: exports and snapshots of any system.
 
-Order is the date in the file's name (else the name), then the row's place in the file. A file
-that is the whole table is a matter of the table's ``snapshot`` option, not of the format: see
-``lake.snapshots``. Values are text; the contract types them.
+Order is the files' (see ``file_order``), then the row's place in its file. A file that is the whole
+table is a matter of the table's ``snapshot`` option, not of the format: see ``lake.snapshots``.
+Values are text; the contract types them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
 from ledgerlake.feeds.base import Options, Reading
-from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import PLACE
-from ledgerlake.feeds.tabular import by_layout, csv_columns, names_of, scan_csv
-from ledgerlake.landing.manifest import LandedObject
+from ledgerlake.feeds.csv_names import header_columns
+from ledgerlake.feeds.decoding.bodies import Body, Limits, limits_of
+from ledgerlake.feeds.decoding.changes import Changes, numbered
+from ledgerlake.feeds.decoding.csv_columns import BadRow, CsvColumns
+from ledgerlake.feeds.decoding.csv_grammar import CsvOptions
+from ledgerlake.feeds.decoding.frame import read_objects
+from ledgerlake.feeds.file_order import order_of, place_of
+from ledgerlake.feeds.files import Probe
+from ledgerlake.feeds.frames import PLACE, quoted
+from ledgerlake.feeds.ordered_files import OrderedFileFeed, OrderedOptions
+from ledgerlake.feeds.tabular import names_of
+from ledgerlake.landing.manifest import LandedObject, Layout
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-class CsvSource(Options):
-    """How the files are written; ``null`` is the text that stands for null."""
+class CsvSource(CsvOptions, OrderedOptions):
+    """How the files are written."""
 
     header: bool = True
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    null: str = ""
 
 
 class CsvTable(Options):
@@ -37,7 +43,33 @@ class CsvTable(Options):
     column_order: tuple[str, ...] = ()
 
 
-class CsvFeed(FileFeed):
+@dataclass(frozen=True)
+class CsvUpserts:
+    """Reads one table's files; ``places`` is landed path → the file's place among the others."""
+
+    table: Table
+    source: CsvSource
+    places: Mapping[str, str]
+
+    def __call__(self, item: LandedObject, body: Body, limits: Limits) -> Iterator[Changes]:
+        """Yield a file's rows as upserts; what is no row is a problem, not an error."""
+        names = names_of(item.layout)
+        wanted = [names.index(c.source_name) if c.source_name in names else None for c in self.table.columns]
+        before = f"{self.places[item.path]}|"
+        for rows in CsvColumns(self.source, len(names), self.source.header)(item.source_name, body, limits):
+            if isinstance(rows, BadRow):
+                yield bad_row(rows, f"{before}{rows.ordinal:012d}", len(wanted))
+            else:
+                values = [None if n is None else rows.columns[n] for n in wanted]
+                yield Changes(rows.ordinals, "upsert", numbered(before, rows.ordinals, 12), values)
+
+
+def bad_row(row: BadRow, position: str | None, columns: int, op: str = "upsert") -> Changes:
+    """Return a row that cannot be read as a change with its problem."""
+    return Changes.of_rows([(row.ordinal, op, position, row.problem, row.raw, None, *[None] * columns)], columns)
+
+
+class CsvFeed(OrderedFileFeed):
     """Reads CSV files as upserts."""
 
     kind = "csv"
@@ -45,39 +77,32 @@ class CsvFeed(FileFeed):
     table_options = CsvTable
 
     def check(self, source: Source, table: Table) -> None:
-        """Check options: files without a header need a column order."""
-        if not CsvSource(**source.options).header and not CsvTable(**table.feed).column_order:
+        """Check options: a dialect that can be told apart, a column order for files without a header."""
+        options = CsvSource(**source.options)
+        options.check_dialect()
+        if not options.header and not CsvTable(**table.feed).column_order:
             raise ValueError("CSV without a header needs `feed: {column_order: […]}`")
 
     def probe(self, source: Source, table: Table) -> Probe:
         """Return the check of a file's frame."""
         options, own = CsvSource(**source.options), CsvTable(**table.feed)
+        limits, wanted = limits_of(source.options), [c.source_name for c in table.columns]
 
-        def probe(name: str, body: bytes) -> tuple[str, ...]:
-            found = csv_columns(
-                name, body, header=options.header, declared=own.column_order, delimiter=options.delimiter
-            )
-            return tuple(f"{c}:string" for c in found)
+        def probe(name: str, body: bytes) -> Layout:
+            declared = None if options.header else own.column_order
+            return tuple((c, "string") for c in header_columns(name, body, options, limits, declared, wanted))
 
         return probe
 
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """Return the header's columns."""
-        return dict(entry.split(":", 1) for entry in item.layout)
+        return dict(item.layout)
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
-        """Read each group of files with one header; one scan in all."""
-        options = CsvSource(**reading.source_options)
-
-        def read_group(layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
-            names = names_of(layout)
-            rows = scan_csv(
-                spark, reading, names, items, self.file_order,
-                header=options.header, delimiter=options.delimiter, null=options.null,
-            )  # fmt: skip
-            return upserts(rows, reading, names)
-
-        return by_layout(reading, read_group)
+        """Read each file once."""
+        order = order_of(reading.source_options)
+        places = {i.path: place_of(i, order) for i in reading.objects}
+        return read_objects(spark, reading, CsvUpserts(reading.table, CsvSource(**reading.source_options), places))
 
 
 def upserts(rows: DataFrame, reading: Reading, names: list[str], position: str = PLACE) -> DataFrame:
@@ -85,11 +110,9 @@ def upserts(rows: DataFrame, reading: Reading, names: list[str], position: str =
     present = set(names)
     return rows.selectExpr(
         "_object", "_ordinal", "'upsert' AS _op", f"{position} AS _position",
-        "CASE WHEN _broken IS NOT NULL THEN 'wrong number of columns, or not CSV' END AS _problem",
-        "_broken AS _raw",
-        "CAST(NULL AS ARRAY<STRING>) AS _carried",
+        "CAST(NULL AS STRING) AS _problem", "CAST(NULL AS STRING) AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried",
         *(
-            f"`{c.source_name}` AS `{c.name}`" if c.source_name in present
+            f"{quoted(c.source_name)} AS `{c.name}`" if c.source_name in present
             else f"CAST(NULL AS {spark_type(c.type)}) AS `{c.name}`"
             for c in reading.table.columns
         ),

@@ -2,11 +2,12 @@
 
 ``order_by`` names the contract columns that every write moves forward (a version, an
 ``updated_at``): they are the position, so dumps may overlap and come in any order. Without it the
-date in the object's name (else the name) and the record's place decide.
+objects' order (see ``file_order``) and the record's place decide.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -17,22 +18,28 @@ from ledgerlake.config.models import Column, Source, Table
 from ledgerlake.core.types import decimal_parts
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.csv_files import upserts
+from ledgerlake.feeds.csv_names import check_spelling
+from ledgerlake.feeds.decoding.bodies import limits_of
 from ledgerlake.feeds.decoding.changes import Changes, numbered
 from ledgerlake.feeds.decoding.frame import Decode, decoded
-from ledgerlake.feeds.decoding.lines import ArrayElements, chunks
+from ledgerlake.feeds.decoding.lines import ArrayElements, chunks, verify
 from ledgerlake.feeds.decoding.records import Records, path_of
-from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import PLACE
-from ledgerlake.feeds.json_lines import verify
+from ledgerlake.feeds.decoding.spelling import check_fields
+from ledgerlake.feeds.file_order import order_of, place_of
+from ledgerlake.feeds.files import Probe
+from ledgerlake.feeds.frames import PLACE, quoted
 from ledgerlake.feeds.moment_text import moment_text, timestamp_text, usual_text
-from ledgerlake.feeds.tabular import by_layout, parquet_layout, scan_parquet
-from ledgerlake.landing.manifest import LandedObject
+from ledgerlake.feeds.ordered_files import OrderedFileFeed, OrderedOptions
+from ledgerlake.feeds.parquet_files import delivered_columns, parquet_layout, scan_parquet
+from ledgerlake.feeds.tabular import by_layout
+from ledgerlake.landing.manifest import LandedObject, Layout
+from ledgerlake.sql.values import text_sql, value_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-class DumpSource(Options):
+class DumpSource(OrderedOptions):
     """How dumps are written; ``records`` is the dotted path of the array in a JSON document."""
 
     format: Literal["json_lines", "json_array", "parquet"] = "json_lines"
@@ -60,13 +67,14 @@ class DumpedRecords:
         paths, order = [path_of(c.source_name) for c in self.table.columns], self.orders[item.path]
         ordering = [self.table.column(n) for n in DumpTable(**self.table.feed).order_by]
         places = [self.table.column_names.index(c.name) for c in ordering]
-        usual = all(c.type == "timestamp" and c.format == "auto" for c in ordering)
+        usual = all(c.type == "timestamp" and c.format == "auto" and c.zone is None for c in ordering)
 
         def decode(first: int, texts: Sequence[bytes]) -> Changes:
             records = Records(texts)
             values, positions, problems = records.columns(paths), None, records.problems()
+            check_fields(item.source_name, records, paths, values)
             if not ordering:
-                positions = numbered(f"{order}|", first, len(texts), 12)
+                positions = numbered(f"{order}|", range(first, first + len(texts)), 12)
             elif usual:
                 positions = pc.binary_join_element_wise(*(usual_text(values[n]) for n in places), "")
             return Changes(
@@ -76,7 +84,7 @@ class DumpedRecords:
         return decode
 
 
-class DumpFeed(FileFeed):
+class DumpFeed(OrderedFileFeed):
     """Reads records as upserts."""
 
     kind = "dump"
@@ -96,24 +104,40 @@ class DumpFeed(FileFeed):
         if DumpSource(**source.options).records and DumpSource(**source.options).format != "json_array":
             raise ValueError("`records` belongs to `format: json_array`")
 
+    def rows_have_order(self, table: Table) -> bool:
+        """Say whether `order_by` is declared."""
+        return bool(DumpTable(**table.feed).order_by)
+
+    def order_declared(self, source: Source, table: Table) -> str:
+        """Return `order_by` with the columns' types, else the declared order of objects."""
+        columns = [table.column(n) for n in DumpTable(**table.feed).order_by]
+        told = {"order_by": [[c.source_name, c.type, c.format, c.zone, c.finer] for c in columns]}
+        return json.dumps(told) if columns else super().order_declared(source, table)
+
+    def bytes_max(self, source: Source) -> int | None:
+        """Return the limit of text; Parquet is read piece by piece."""
+        return None if DumpSource(**source.options).format == "parquet" else super().bytes_max(source)
+
     def probe(self, source: Source, table: Table) -> Probe:
         """Return the check of an object's frame."""
-        options = DumpSource(**source.options)
+        options, limits = DumpSource(**source.options), limits_of(source.options)
 
-        def probe(name: str, body: bytes) -> tuple[str, ...]:
+        def probe(name: str, body: bytes) -> Layout:
             if options.format == "parquet":
-                return parquet_layout(name, body)
+                layout = parquet_layout(name, body, table)
+                check_spelling(name, [n for n, _ in layout], [c.source_name for c in table.columns])
+                return layout
             if options.format == "json_array":
-                list(ArrayElements(options.records)(name, body))
+                list(ArrayElements(options.records)(name, body, limits))
             else:
-                verify(name, body)
+                verify(name, body, limits)
             return ()
 
         return probe
 
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """Return a Parquet footer's columns; JSON has no header."""
-        return dict(entry.split(":", 1) for entry in item.layout) or None
+        return delivered_columns(item.layout, table) or None
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Parse each record once."""
@@ -121,7 +145,8 @@ class DumpFeed(FileFeed):
         if options.format == "parquet":
             return by_layout(reading, lambda layout, items: self._parquet(spark, reading, layout, items))
         cut = ArrayElements(options.records) if options.format == "json_array" else chunks
-        orders = {i.path: self.file_order(i.source_name) for i in reading.objects}
+        order = order_of(reading.source_options)
+        orders = {i.path: place_of(i, order) for i in reading.objects}
         changes = decoded(spark, reading, DumpedRecords(reading.table, orders), cut)
         if not DumpTable(**reading.table.feed).order_by:
             return changes
@@ -130,13 +155,11 @@ class DumpFeed(FileFeed):
         own = {"_position": f"{position} AS _position"}
         return changes.selectExpr(*(own.get(n, f"`{n}`") for n in changes.columns))
 
-    def _parquet(
-        self, spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject]
-    ) -> DataFrame:
-        kinds = dict(entry.split(":", 1) for entry in layout)
-        position = _position(reading.table, lambda c: f"`{c.source_name}`", kinds)
-        rows = scan_parquet(spark, reading, layout, items, self.file_order)
-        return upserts(rows, reading, list(kinds), position)
+    def _parquet(self, spark: SparkSession, reading: Reading, layout: Layout, items: list[LandedObject]) -> DataFrame:
+        order = order_of(reading.source_options)
+        rows = scan_parquet(spark, reading, layout, items, lambda item: place_of(item, order))
+        position = _position(reading.table, lambda c: quoted(c.source_name), dict(rows.dtypes))
+        return upserts(rows, reading, rows.columns, position)
 
 
 def _position(table: Table, value: Callable[[Column], str], kinds: Mapping[str, str]) -> str:
@@ -147,18 +170,13 @@ def _position(table: Table, value: Callable[[Column], str], kinds: Mapping[str, 
 
 def _ordered(column: Column, value: str, kind: str) -> str:
     """Return a value of Spark's type ``kind`` as text whose order is the value's; null (so no position) where it is none."""
+    typed = value_sql(column.kind, value, kind)
     if column.type == "timestamp":
-        if kind == "timestamp" and column.format == "auto":
-            return timestamp_text(value)
-        moment = (
-            f"timestamp_seconds(try_cast({value} AS BIGINT))" if column.format == "epoch_seconds"
-            else f"timestamp_millis(try_cast({value} AS BIGINT))" if column.format == "epoch_millis"
-            else f"try_cast({value} AS TIMESTAMP)"
-        )  # fmt: skip
-        return moment_text(moment)
+        return timestamp_text(value) if kind == "timestamp" and column.format == "auto" else moment_text(typed)
     if column.type == "date":
-        return f"date_format(try_cast({value} AS DATE), 'yyyyMMdd')"
+        return f"date_format({typed}, 'yyyyMMdd')"
     if column.type in ("integer", "bigint"):
         # Shifted by 10^19, so that negative numbers stand below positive ones.
-        return f"lpad(CAST(try_cast({value} AS DECIMAL(20,0)) + 10000000000000000000BD AS STRING), 20, '0')"
-    return f"concat(CAST({value} AS STRING), '|')"
+        return f"lpad(CAST(CAST({typed} AS DECIMAL(20,0)) + 10000000000000000000BD AS STRING), 20, '0')"
+    # As ``file_order.ranked``: what ends a part ranks below every character of one.
+    return f"concat(regexp_replace({text_sql(value, kind)}, '[\\\\x00-!]', '!$0'), ' ')"

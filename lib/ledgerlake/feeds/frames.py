@@ -43,6 +43,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def quoted(name: str) -> str:
+    """Return a column's name as Spark SQL names it, whatever characters it has."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 def with_fact(spark: SparkSession, frame: DataFrame, facts: Mapping[str, str], name: str) -> DataFrame:
     """Return the frame with column ``name``: SQL expressions by ``_object``, of which the frame has no others.
 

@@ -7,7 +7,9 @@ from datetime import date
 from pathlib import PurePosixPath
 
 from ledgerlake.errors import SourceError, Where
-from ledgerlake.feeds.json_lines import verify
+from ledgerlake.feeds.decoding.bodies import NO_LIMITS, Limits
+from ledgerlake.feeds.decoding.lines import verify
+from ledgerlake.landing.manifest import Layout
 
 _NAME = re.compile(r"^(?P<topic>.+)\+(?P<partition>\d+)\+(?P<offset>\d+)\.")
 _DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})")
@@ -37,8 +39,8 @@ def _parts(name: str) -> re.Match[str]:
     return found
 
 
-def probe(name: str, body: bytes) -> tuple[str, ...]:
+def probe(name: str, body: bytes, limits: Limits = NO_LIMITS) -> Layout:
     """Refuse names outside the layout, empty files, broken gzip and Avro; lines have no layout."""
     file_order(name)
-    verify(name, body)
+    verify(name, body, limits)
     return ()

@@ -9,7 +9,11 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_USUAL_TEXT = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|\+00:00)?$"
+_YEAR = "([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
+_DAY = "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?"
+_USUAL_TEXT = rf"^{_YEAR}-{_DAY}[T ]{_CLOCK}(Z|\+00:00)?$"
+"""Texts whose moment the grammar of timestamps knows without a calendar; leap days are left to Spark."""
 _MARKS = (19, 16, 13, 10, 7, 4)
 """Places in a usual text that hold no digit, from the right."""
 _SINCE, _UNTIL = "TIMESTAMP'2010-01-01 00:00:00Z'", "TIMESTAMP'2100-01-01 00:00:00Z'"

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 
 from ledgerlake import arrow
 from ledgerlake.errors import Where
 from ledgerlake.lake.commits import marked
-from ledgerlake.lake.native import commit_mark, sole_writer
+from ledgerlake.lake.native import sole_writer
 from ledgerlake.lake.reading import rows_max
-from ledgerlake.lake.tables import _rs_uri
+from ledgerlake.lake.tables import TableStorage
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -34,21 +34,22 @@ def append(
     Raises :class:`TransientError` where another writer committed in between.
     """
     if count <= rows_max(workspace):
-        _append_natively(path, arrow.out_of_spark(rows), workspace.storage.options, step, note)
+        _append_natively(workspace.storage, path, arrow.out_of_spark(rows), step, note)
         return
-    with marked(session, step, note):
+    with marked(session, workspace.fence, step, note):
         rows.write.format("delta").mode("append").save(path)
 
 
-def _append_natively(path: str, rows: pa.Table, options: dict[str, str], step: str, note: Mapping[str, Any]) -> None:
+def _append_natively(storage: TableStorage, path: str, rows: pa.Table, step: str, note: Mapping[str, Any]) -> None:
     if not rows.num_rows:
         return
-    target = DeltaTable(_rs_uri(path), storage_options=options)
+    target = storage.open(path)
+    assert target is not None, "tables are created before they are appended to"
     if target.transaction_version(step) is not None:
         return  # delta-rs catches a concurrent commit of the step, but would repeat a finished one
     with sole_writer(Where(file=path)):
         write_deltalake(
             target, rows, mode="append",
             schema_mode="merge",  # columns that the contract no longer has become null, as with Spark
-            commit_properties=commit_mark(step, note),
+            commit_properties=storage.mark(step, note),
         )  # fmt: skip

@@ -7,6 +7,7 @@ A run that finds a bronze or silver commit of the batch goes on from there.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from ledgerlake.lake.tables import (
     Commit,
     bronze_fields,
     bronze_properties,
+    declared_meaning,
     history_fields,
     silver_fields,
     silver_properties,
@@ -70,7 +72,7 @@ class BatchLoader:
     def load(self, batch: Batch) -> Outcome:
         """Bring the batch into silver; raise AccountingError where its changes are not all accounted for."""
         started, table = time.monotonic(), batch.table
-        self._prepare(table)
+        self.prepare(table)
         done = self._w.storage.commit_of(self._w.paths.bronze(table.table), batch.batch_id)
         facts = done.note["facts"] if done else self._to_bronze(batch)
         applied, silver_version = self._to_silver(batch, facts)
@@ -84,10 +86,12 @@ class BatchLoader:
         self._w.control.append("batches", self._run_id, [record])
         return Outcome(counts, record)
 
-    def _prepare(self, table: Table) -> None:
+    def prepare(self, table: Table) -> None:
+        """Create the table's bronze, silver and history where they are missing, and add columns that are new."""
         storage, paths = self._w.storage, self._w.paths
         storage.create(paths.bronze(table.table), bronze_fields(table), bronze_properties(table))
-        storage.create(paths.silver(table.table), silver_fields(table), silver_properties(table))
+        meaning = json.dumps(declared_meaning(table))
+        storage.create(paths.silver(table.table), silver_fields(table), silver_properties(table), description=meaning)
         written = [paths.bronze(table.table), paths.silver(table.table)]
         if table.history:
             storage.create(paths.history(table.table), history_fields(table), SILVER_PROPERTIES)
@@ -223,7 +227,7 @@ class BatchLoader:
             native.truncate(self._w.storage, batch.table, path, truncated_at, step, note)
             return
         session = self._w.spark().newSession()
-        with marked(session, step, note):
+        with marked(session, self._w.fence, step, note):
             session.sql(silver.truncate_sql(batch.table, path, truncated_at))
 
     def _merge(self, batch: Batch, facts: dict[str, Any], path: str, truncated_at: str) -> None:
@@ -238,7 +242,7 @@ class BatchLoader:
         source = silver.folded(slice_, batch.table, truncated_at)
         source.createOrReplaceTempView("folded")
         statement = silver.merge_sql(batch.table, path, "folded", keys)
-        with marked(session, f"{batch.batch_id}-silver", note):
+        with marked(session, self._w.fence, f"{batch.batch_id}-silver", note):
             session.sql(statement)
 
     def begin_history(self, table: Table) -> None:
@@ -246,7 +250,7 @@ class BatchLoader:
         bronze, mark = self._w.paths.bronze(table.table), f"{table.table}-history-begun"
         if table.history is None or not self._history_lacks(table) or self._w.storage.is_empty(bronze):
             return
-        self._prepare(table)
+        self.prepare(table)
         if not self._w.storage.commit_of(self._w.paths.history(table.table), mark):
             self._derive(table, mark, None, bool(self._truncated_before(table, "")))
 
@@ -285,7 +289,7 @@ class BatchLoader:
             )  # fmt: skip
             return
         revised.createOrReplaceTempView("revised")
-        with marked(session, step, note):
+        with marked(session, self._w.fence, step, note):
             session.sql(history.merge_sql(table, path, "revised"))
 
     def _record(

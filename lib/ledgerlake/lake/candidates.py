@@ -19,7 +19,7 @@ from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import reading
 from ledgerlake.lake.commits import note_text
-from ledgerlake.lake.native import commit_mark, sole_writer
+from ledgerlake.lake.native import raced, sole_writer
 from ledgerlake.lake.reading import Partitions
 from ledgerlake.lake.tables import REPLAY_WINDOW, _rs_uri
 from ledgerlake.lake.workspace import Workspace
@@ -59,15 +59,17 @@ def has_columns(workspace: Workspace, mart: Mart, frame: DataFrame) -> bool:
 
 
 def write(
-    workspace: Workspace, mart: Mart, scope: Scope, frame: DataFrame, note: Mapping[str, Any], *, few: bool
+    workspace: Workspace, mart: Mart, scope: Scope, frame: DataFrame, note: Mapping[str, Any], base: int, *, few: bool
 ) -> None:
-    """Write the rows of ``frame`` that fall into ``scope``, in one commit marked with ``note``.
+    """Write the rows of ``frame`` that fall into ``scope``, in one commit marked with ``note``, right after ``base``.
 
-    ``few`` says that few rows are expected. Raises SourceError where a row has no partition
+    ``base`` is the version that the scope was found from (-1: there is no table yet). ``few`` says
+    that few rows are expected. Raises SourceError where a row has no partition
     value, TransientError where another writer committed in between.
     """
     types, by = dict(frame.dtypes), mart.partition_by
-    only, kind = _partitions(mart, scope, types), types.get(str(by), "")
+    only = None if scope.whole else partitions_of(mart, scope, types)
+    kind = types.get(str(by), "")
     # A row without a partition value could never be found again: it stops the mart.
     rows = frame.where(f"{only.predicate} OR {reading.unplaced_sql(only.column, kind)}") if only else frame
     if by:
@@ -76,9 +78,9 @@ def write(
         here = few and (by is None or reading.placed_by_name(kind))
         held = arrow.out_of_spark_if_few(rows) if here else None
         if held is None:
-            _by_spark(workspace, mart, rows, only, note)
+            _by_spark(workspace, mart, rows, only, note, base)
         else:
-            _natively(workspace, mart, held, only, note)
+            _natively(workspace, mart, held, only, note, base)
     except Exception as error:
         if _NO_PARTITION not in str(error):
             raise
@@ -86,24 +88,31 @@ def write(
 
 
 def _by_spark(
-    workspace: Workspace, mart: Mart, rows: DataFrame, only: Partitions | None, note: Mapping[str, Any]
+    workspace: Workspace, mart: Mart, rows: DataFrame, only: Partitions | None, note: Mapping[str, Any], base: int
 ) -> None:
+    workspace.fence.check()
     shaped = rows.repartition(2, mart.partition_by) if mart.partition_by else rows.coalesce(1)
     scope = {"replaceWhere": only.predicate} if only else {"overwriteSchema": "true"}
     given = {**REPLAY_WINDOW, **scope}
     writer = shaped.write.format("delta").mode("overwrite").options(**given, userMetadata=note_text(note))
-    (writer.partitionBy(mart.partition_by) if mart.partition_by else writer).save(workspace.paths.mart(mart.mart))
+    path = workspace.paths.mart(mart.mart)
+    (writer.partitionBy(mart.partition_by) if mart.partition_by else writer).save(path)
+    newest = workspace.storage.commits(path, 1)[0]
+    if (newest.version, newest.note.get("run_id")) != (base + 1, note["run_id"]):
+        raise raced(Where(table=mart.mart))  # what was committed is no version that anybody serves
 
 
 def _natively(
-    workspace: Workspace, mart: Mart, rows: pa.Table, only: Partitions | None, note: Mapping[str, Any]
+    workspace: Workspace, mart: Mart, rows: pa.Table, only: Partitions | None, note: Mapping[str, Any], base: int
 ) -> None:
+    path = workspace.paths.mart(mart.mart)
+    target = workspace.storage.open(path, base) if base >= 0 else None
     with sole_writer(Where(table=mart.mart)):
         write_deltalake(
-            _rs_uri(workspace.paths.mart(mart.mart)), rows, mode="overwrite",
+            _rs_uri(path) if target is None else target, rows, mode="overwrite",
             partition_by=[mart.partition_by] if mart.partition_by else [],
             predicate=only.native_predicate if only else None, schema_mode=None if only else "overwrite",
-            storage_options=workspace.storage.options, commit_properties=commit_mark(None, note),
+            storage_options=workspace.storage.options, commit_properties=workspace.storage.mark(None, note),
             configuration=REPLAY_WINDOW,
         )  # fmt: skip
 
@@ -129,14 +138,16 @@ def unplaced(mart: Mart) -> SourceError:
 
 
 def _changed(workspace: Workspace, candidate: Candidate) -> Partitions | None:
+    if candidate.scope.whole:
+        return None
     types = reading.types(workspace, workspace.paths.mart(candidate.mart.mart), candidate.version)
-    return _partitions(candidate.mart, candidate.scope, types)
+    return partitions_of(candidate.mart, candidate.scope, types)
 
 
-def _partitions(mart: Mart, scope: Scope, types: Mapping[str, str]) -> Partitions | None:
-    """Return the scope's partitions, None where it is the whole mart; ``types`` are those of the mart's columns."""
+def partitions_of(mart: Mart, scope: Scope, types: Mapping[str, str]) -> Partitions:
+    """Return the named partitions of a scope that is not the whole mart; ``types`` are those of the mart's columns."""
     column = str(mart.partition_by)
-    return None if scope.whole else Partitions(column, types[column], scope.partitions)
+    return Partitions(column, types[column], scope.partitions)
 
 
 def _always_placed(name: str, kind: str) -> str:

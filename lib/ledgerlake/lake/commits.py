@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ledgerlake.lake.fence import Fence
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -25,8 +27,12 @@ def note_text(note: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def marked(session: SparkSession, step: str, note: Mapping[str, Any]) -> Iterator[None]:
-    """Mark the one commit made inside; ``note`` must hold what a resumed run needs to know."""
+def marked(session: SparkSession, fence: Fence, step: str, note: Mapping[str, Any]) -> Iterator[None]:
+    """Mark the one commit made inside; ``note`` must hold what a resumed run needs to know.
+
+    Raises :class:`~ledgerlake.errors.LeaseLost` where the run must not write any more.
+    """
+    fence.check()
     settings = {_APP: step, _VERSION: "1", _NOTE: note_text(note)}
     for key, value in settings.items():
         session.conf.set(key, value)

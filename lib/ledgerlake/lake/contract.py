@@ -1,40 +1,35 @@
 """Row rules: from a table's contract to Spark SQL that types each value and says what is wrong.
 
 Everything here is text: functions from declarations to SQL expressions. Raw values arrive as
-``r_<column>``, typed values leave as ``<column>``. A row with any reason is quarantined whole.
+``r_<column>``, texts or typed (``sources``: column → Spark type), typed values leave as ``<column>``.
+Which texts are values is the types' own matter. A row with any reason is quarantined whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core.money import EXPONENTS, STRIPE_EXPONENTS
-from ledgerlake.core.types import decimal_parts, spark_type
+from ledgerlake.core.types import Refusal, decimal_parts
 from ledgerlake.feeds.frames import literal
+from ledgerlake.lake import minor_units
+from ledgerlake.sql.values import reason_sql, value_sql
+
+Sources = Mapping[str, str]
+"""Column → Spark type of its raw value."""
+Tests = list[tuple[str, str]]
+"""(condition, reason as SQL) of what may be wrong."""
 
 
-def typed_sql(table: Table, column: Column) -> str:
-    """Return the expression of the typed value: null where the raw value does not fit the type."""
+def typed_sql(table: Table, column: Column, sources: Sources) -> str:
+    """Return the expression of the typed value: null where the raw value is none of the type."""
     raw = f"r_{column.name}"
     if column.unit != "major":
-        return f"try_cast({_scaled(column)} AS {spark_type(column.type)})"
-    if column.format != "auto":
-        convert = {"epoch_seconds": "timestamp_seconds", "epoch_millis": "timestamp_millis"}[column.format]
-        return f"{convert}(try_cast({raw} AS BIGINT))"
+        return minor_units.value_sql(column, sources[column.name])
     if column.name in currency_columns(table):
-        return f"upper(CAST({raw} AS STRING))"
-    if column.type in ("date", "timestamp"):
-        # A bare time would be read as one of today: only what names its day is a moment.
-        raw = f"CASE WHEN CAST({raw} AS STRING) RLIKE '^[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}' THEN {raw} END"
-    return f"try_cast({raw} AS {spark_type(column.type)})"
-
-
-def _scaled(column: Column) -> str:
-    """Return the amount in major units, unrounded; null for parts of a minor unit."""
-    raw = f"r_{column.name}"
-    whole = f"CASE WHEN try_cast({raw} AS DECIMAL(38,8)) = try_cast({raw} AS DECIMAL(30,0)) THEN try_cast({raw} AS DECIMAL(30,0)) END"
-    return f"({whole}) * {_unit_size(column)}"
+        return f"upper({raw})"
+    return value_sql(column.kind, raw, sources[column.name])
 
 
 def currency_columns(table: Table) -> tuple[str, ...]:
@@ -49,12 +44,13 @@ def exponents_sql(table: Table) -> list[str]:
     by Stripe's table where an amount comes in Stripe's units. Null for an unknown code.
     """
     stripe = {c.currency for c in table.columns if c.currency and c.unit == "stripe"}
-    found = [f"{_exponent(_code(name), EXPONENTS)} AS e_{name}" for name in currency_columns(table)]
-    return found + [f"{_exponent(_code(name), STRIPE_EXPONENTS)} AS se_{name}" for name in sorted(filter(None, stripe))]
+    own, theirs = EXPONENTS | table.currencies, STRIPE_EXPONENTS | table.currencies
+    found = [f"{_exponent(_code(name), own)} AS e_{name}" for name in currency_columns(table)]
+    return found + [f"{_exponent(_code(name), theirs)} AS se_{name}" for name in sorted(filter(None, stripe))]
 
 
 def _code(currency: str) -> str:
-    return f"upper(CAST(r_{currency} AS STRING))"
+    return f"upper(r_{currency})"
 
 
 def _exponent(code: str, exponents: dict[str, int]) -> str:
@@ -63,7 +59,8 @@ def _exponent(code: str, exponents: dict[str, int]) -> str:
     The codes of one exponent stand in one string literal: a list of 140 literals made planning
     a batch slower than running it.
     """
-    groups = {n: " ".join(_commonest_first(k for k, v in exponents.items() if v == n)) for n in (2, 0, 3)}
+    digits = sorted(set(exponents.values()), key=lambda n: (n != 2, n))
+    groups = {n: " ".join(_commonest_first(k for k, v in exponents.items() if v == n)) for n in digits}
     return "CASE " + " ".join(f"WHEN {_among(code, codes)} THEN {n}" for n, codes in groups.items()) + " END"
 
 
@@ -76,22 +73,17 @@ def _among(code: str, codes: str) -> str:
     return f"(length({code}) = 3 AND instr(' {codes} ', concat(' ', {code}, ' ')) > 0)"
 
 
-def _unit_size(column: Column) -> str:
-    exponent = ("se_" if column.unit == "stripe" else "e_") + str(column.currency)
-    return f"CASE {exponent} WHEN 2 THEN 0.010BD WHEN 0 THEN 1.000BD WHEN 3 THEN 0.001BD END"
-
-
-def reasons_sql(table: Table, suite_rules: list[tuple[str, str]]) -> str:
+def reasons_sql(table: Table, suite_rules: list[tuple[str, str]], sources: Sources) -> str:
     """Return an array of reasons, empty for a good row.
 
     ``suite_rules`` are (name, expression that is true when the row fails) from a suite's
     quarantine expectations. Deletes are judged on their key alone, truncates have nothing to judge.
     """
-    keys = [_test(table.column(k), nullable=False) for k in table.key]
-    rest = [t for col in table.columns if col.name not in table.key for t in _column_tests(table, col)]
+    keys = [_test(table.column(k), sources, nullable=False) for k in table.key]
+    rest = [t for col in table.columns if col.name not in table.key for t in _column_tests(table, col, sources)]
     key_extra = [t for k in table.key for t in _value_tests(table.column(k))]
     money = [_currency_test(name) for name in currency_columns(table)]
-    suite = [(f"({expression})", name) for name, expression in suite_rules]
+    suite = [(f"({expression})", literal(name)) for name, expression in suite_rules]
     always = _array([t for group in keys for t in group])
     unless_delete = _array([*key_extra, *rest, *money, *suite])
     return (
@@ -109,89 +101,73 @@ def _never_changed(table: Table) -> str:
     return " WHEN _op <> 'upsert' THEN array(concat('immutable: a ', _op, ' of a table whose keys are written once'))"
 
 
-def _array(tests: list[tuple[str, str]]) -> str:
+def _array(tests: Tests) -> str:
     # concat_ws leaves nulls out natively; compacting an array interprets a lambda for each test of each row.
-    items = ", ".join(f"CASE WHEN {test} THEN {literal(reason)} END" for test, reason in tests)
+    items = ", ".join(f"CASE WHEN {test} THEN {reason} END" for test, reason in tests)
     return f"coalesce(split(nullif(concat_ws('\\n', {items}), ''), '\\n'), {_NONE})" if items else _NONE
 
 
 _NONE = "CAST(array() AS ARRAY<STRING>)"
 
 
-def _column_tests(table: Table, column: Column) -> list[tuple[str, str]]:
-    tests = _test(column, nullable=column.nullable) + _value_tests(column)
+def _column_tests(table: Table, column: Column, sources: Sources) -> Tests:
+    tests = _test(column, sources, nullable=column.nullable) + _value_tests(column)
     if table.changes == "partial":
         held = f"(_op <> 'patch' OR array_contains(_carried, {literal(column.name)}))"
         tests = [(f"({held} AND ({test}))", reason) for test, reason in tests]
     return tests
 
 
-def _test(column: Column, *, nullable: bool) -> list[tuple[str, str]]:
-    name, raw = f"`{column.name}`", f"r_{column.name}"
-    unreadable = f"{raw} IS NOT NULL AND {name} IS NULL"
+def _test(column: Column, sources: Sources, *, nullable: bool) -> Tests:
+    name, raw, source = f"`{column.name}`", f"r_{column.name}", sources[column.name]
+    tests: Tests = []
     if column.unit != "major":
-        unreadable += f" AND {_unit_size(column)} IS NOT NULL"
-    tests = [(unreadable, f"{column.name}: not a {column.type}")]
-    if column.type == "date" and column.format == "auto":
-        # Midnight is how databases without a date type write one; any other time would be cut off unseen.
-        tests.append((f"CAST({raw} AS STRING) RLIKE '^[0-9-]+[T ].*[1-9]'", f"{column.name}: has a time of day"))
+        tests += minor_units.tests(column, source)
+    elif column.type == "string":
+        tests.append((f"instr({raw}, '\ufffd') > 0", literal(f"{column.name}: not UTF-8")))
+    else:
+        why = reason_sql(column.kind, raw, source, column.name)
+        tests.append((f"{raw} IS NOT NULL AND {name} IS NULL", why))
     if not nullable:
-        tests.append((f"{raw} IS NULL", f"{column.name}: null"))
-    if column.type == "string":
-        tests.append((f"instr({raw}, '\ufffd') > 0", f"{column.name}: not UTF-8"))
-    if column.unit != "major":
-        tests.append((f"{raw} IS NOT NULL AND r_{column.currency} IS NULL", f"{column.name}: no currency"))
-        tests.append((f"{name} <> {_scaled(column)}", f"{column.name}: more decimals than {column.type}"))
-    if decimal_parts(column.type) and column.unit == "major":
-        tests.append(
-            (
-                f"{name} <> try_cast({raw} AS {_exact_type(column.type)})",
-                f"{column.name}: more decimals than {column.type}",
-            )
-        )
+        tests.append((f"{raw} IS NULL", literal(f"{column.name}: null")))
     if column.currency and column.unit == "major":
         tests += _finer_than_currency(column)
     return tests
 
 
-def _finer_than_currency(column: Column) -> list[tuple[str, str]]:
+def _finer_than_currency(column: Column) -> Tests:
     """Return the test that an amount has no parts of a minor unit; only exponents below its scale can fail."""
     parts = decimal_parts(column.type)
     name = f"`{column.name}`"
-    finer = [
-        f"(e_{column.currency} = {n} AND {name} <> round({name}, {n}))"
-        for n in (0, 2, 3)
-        if parts is None or n < parts[1]
-    ]
-    return [(" OR ".join(finer), f"{column.name}: more decimals than its currency has")] if finer else []
+    if parts is None:
+        return []
+    finer = [f"(e_{column.currency} = {n} AND {name} <> round({name}, {n}))" for n in (0, 2, 3, 4) if n < parts[1]]
+    reason = literal(f"{column.name}: more decimals than its currency has")
+    return [(" OR ".join(finer), reason)] if finer else []
 
 
-def _value_tests(column: Column) -> list[tuple[str, str]]:
-    name, kind = f"`{column.name}`", spark_type(column.type)
-    tests = []
+def _value_tests(column: Column) -> Tests:
+    name = f"`{column.name}`"
+    tests: Tests = []
     if column.min is not None:
-        tests.append((f"{name} < CAST({literal(column.min)} AS {kind})", f"{column.name}: below {column.min}"))
+        tests.append((f"{name} < {_constant(column, column.min)}", literal(f"{column.name}: below {column.min}")))
     if column.max is not None:
-        tests.append((f"{name} > CAST({literal(column.max)} AS {kind})", f"{column.name}: above {column.max}"))
+        tests.append((f"{name} > {_constant(column, column.max)}", literal(f"{column.name}: above {column.max}")))
     if column.allowed:
-        allowed = ", ".join(literal(a) for a in column.allowed)
-        tests.append((f"CAST({name} AS STRING) NOT IN ({allowed})", f"{column.name}: not an allowed value"))
+        allowed = ", ".join(_constant(column, a) for a in column.allowed)
+        tests.append((f"{name} NOT IN ({allowed})", literal(f"{column.name}: not an allowed value")))
     if column.pattern:
-        tests.append((f"NOT ({name} RLIKE {literal(column.pattern)})", f"{column.name}: does not match its pattern"))
+        says = literal(f"{column.name}: does not match its pattern")
+        tests.append((f"NOT ({name} RLIKE {literal(column.pattern)})", says))
     return tests
 
 
+def _constant(column: Column, text: str) -> str:
+    """Return a declared value as a literal of the column's type."""
+    canonical = column.constant(text)
+    assert not isinstance(canonical, Refusal), "declared values are proven before Spark starts"
+    return literal(canonical) if column.type == "string" else f"CAST({literal(canonical)} AS {column.kind.spark})"
+
+
 def _currency_test(name: str) -> tuple[str, str]:
-    only_stripe = " ".join(sorted(set(STRIPE_EXPONENTS) - set(EXPONENTS)))
-    elsewhere = f" AND NOT {_among(_code(name), only_stripe)}" if only_stripe else ""
-    return (f"r_{name} IS NOT NULL AND e_{name} IS NULL{elsewhere}", f"{name}: unknown currency")
-
-
-def _exact_type(column_type: str) -> str:
-    """Return the widest Spark decimal for a raw value: the type's integer digits, then all decimals that fit.
-
-    A value that is compared or read again at fewer decimals than it has would be rounded unseen.
-    """
-    parts = decimal_parts(column_type)
-    assert parts is not None, "only decimals have an exact type"
-    return f"DECIMAL(38,{max(12, 38 - parts[0] + parts[1])})"
+    return f"r_{name} IS NOT NULL AND e_{name} IS NULL", literal(f"{name}: unknown currency")

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import sqlglot
 from sqlglot import exp
 
-from ledgerlake.config.models import Mart, Table
+from ledgerlake.config.models import Input, Mart, Table
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.feeds.frames import literal
-from ledgerlake.lake import candidates, reading
+from ledgerlake.lake import candidates, proofs, reading
 from ledgerlake.lake.candidates import Candidate, Scope
 from ledgerlake.lake.readers import PublicationRecord
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 
 def mart_fingerprint(mart: Mart, sql: str) -> str:
@@ -35,20 +35,31 @@ class MartBuilder:
     """Builds candidates of one pipeline from pinned silver versions."""
 
     def __init__(
-        self, workspace: Workspace, run_id: str, inputs: Mapping[str, int], last: PublicationRecord | None
-    ) -> None:
-        self._w, self._run_id, self._inputs = workspace, run_id, inputs
+        self, workspace: Workspace, run_id: str, inputs: Mapping[str, int], last: PublicationRecord | None,
+        *, anew: bool = False,
+    ) -> None:  # fmt: skip
+        self._w, self._run_id, self._inputs, self._anew = workspace, run_id, inputs, anew
+        self._after = last.publication_id if last else ""
         self._since: Mapping[str, int] = last.inputs if last else {}
         self._served: Mapping[str, int] = last.marts if last else {}
         self._meant: Mapping[str, str] = last.fingerprints if last else {}
         self.built: dict[str, Candidate] = {}
 
     def scope(self, mart: Mart) -> Scope:
-        """Find the partitions that changes since the last publication touch."""
-        if self._meant.get(mart.mart) != self._fingerprint(mart):
+        """Find the partitions that changes since the last publication touch.
+
+        What stands is only built upon where every commit since the served version was a candidate
+        of this very meaning, built after this very publication: its changes are found again then.
+        """
+        if (
+            self._anew
+            or self._meant.get(mart.mart) != self._fingerprint(mart)
+            or not stands(self._w, mart, self._served)
+        ):
             return Scope(whole=True)
         unserved = self._unserved(mart)
-        if any(note.get("fingerprint") != self._fingerprint(mart) for note in unserved):
+        known = {"fingerprint": self._fingerprint(mart), "after": self._after}
+        if any({k: note.get(k) for k in known} != known for note in unserved):
             return Scope(whole=True)
         touched: set[str | None] = set()
         for item in mart.inputs:
@@ -63,8 +74,11 @@ class MartBuilder:
                 if item.name not in self._since:
                     return Scope(whole=True)
                 if item.partition is not None:
-                    touched |= _values(self._changes(item.name, net=not unserved), item.partition)
-                elif not self._repeats(item.name) or not self._changes(item.name, net=not unserved).isEmpty():
+                    touched |= _values(self._changes(item.name, net=self._nets(mart, unserved)), item.partition)
+                elif (
+                    not self._repeats(item.name)
+                    or not self._changes(item.name, net=self._nets(mart, unserved)).isEmpty()
+                ):
                     return Scope(whole=True)
         return Scope(
             whole=False, partitions=tuple(sorted(p for p in touched if p)), unplaced=bool({None, ""} & touched)
@@ -85,6 +99,10 @@ class MartBuilder:
         declared = self._w.pipeline.tables.get(table)
         return declared is not None and declared.snapshot is not None
 
+    def _nets(self, mart: Mart, unserved: list[Mapping[str, Any]]) -> bool:
+        """Say whether rows that only moved to another snapshot leave a mart as it is: not where it shows their origin."""
+        return not unserved and not any(name in self._w.pipeline.sql[mart.mart] for name in c.ORIGIN)
+
     def _derived(self, upstream: Candidate, expression: str) -> set[str | None]:
         """Return the partition values that an upstream mart's rebuilt partitions stand for."""
         if upstream.scope.empty:
@@ -101,10 +119,15 @@ class MartBuilder:
     def _unserved(self, mart: Mart) -> list[Mapping[str, Any]]:
         """Return the notes of candidates that stand in the table and were never served."""
         commits, served = self._w.storage.commits(self._w.paths.mart(mart.mart)), self._served[mart.mart]
-        return [k.note for k in commits if k.version > served and "mart" in k.note]
+        return [k.note for k in commits if k.version > served]
 
     def build(self, mart: Mart) -> Candidate:
-        """Write the mart's candidate: only the affected partitions, in one commit."""
+        """Write the mart's candidate: only the affected partitions, in one commit, on top of what it was built from.
+
+        Raises ConfigError where a ``partition:`` does not find what changed, TransientError where
+        another writer committed in between.
+        """
+        base = self._w.storage.version(self._w.paths.mart(mart.mart))
         scope = self.scope(mart)
         if scope.empty:
             if scope.unplaced and self._gives_unplaced(mart):
@@ -112,12 +135,13 @@ class MartBuilder:
             candidate = Candidate(mart, scope, self._served[mart.mart])
         else:
             note = {"run_id": self._run_id, "mart": mart.mart, "fingerprint": self._fingerprint(mart),
-                    "inputs": dict(self._inputs)}  # fmt: skip
+                    "after": self._after, "inputs": dict(self._inputs)}  # fmt: skip
             rows = self._rows(mart)
             if not scope.whole and not candidates.has_columns(self._w, mart, rows):
                 scope = Scope(whole=True)  # the same SQL over a table that has another column now
-            candidates.write(self._w, mart, scope, rows, note, few=self._expects_few(mart))
-            candidate = Candidate(mart, scope, self._w.storage.version(self._w.paths.mart(mart.mart)))
+            self._prove_partitions(mart, scope, rows, base)
+            candidates.write(self._w, mart, scope, rows, note, base, few=self._expects_few(mart))
+            candidate = Candidate(mart, scope, base + 1)
         self.built[mart.mart] = candidate
         return candidate
 
@@ -125,12 +149,29 @@ class MartBuilder:
         """Return what the mart's SQL says of its inputs at their pinned versions."""
         session = self._w.spark().newSession()
         for item in mart.inputs:
-            if item.mart:
-                frame = candidates.read(session, self._w, self.built[item.mart])
-            else:
-                frame = reading.silver_rows(session, self._w, item.name, self._inputs[item.name])
-            frame.createOrReplaceTempView(item.name)
+            self._input(session, item).createOrReplaceTempView(item.name)
         return session.sql(self._w.pipeline.sql[mart.mart])
+
+    def _input(self, session: SparkSession, item: Input) -> DataFrame:
+        """Return the rows of an input at its pinned version."""
+        if item.mart:
+            return candidates.read(session, self._w, self.built[item.mart])
+        return reading.silver_rows(session, self._w, item.name, self._inputs[item.name])
+
+    def _prove_partitions(self, mart: Mart, scope: Scope, rows: DataFrame, base: int) -> None:
+        """Raise ConfigError where ``partition:`` of an input does not tell the mart's partitions that it touches."""
+        expressions = {i.name: i.partition for i in mart.inputs if i.partition}
+        if mart.partition_by is None or len(expressions) < len(mart.inputs):
+            return  # any change of an input without an expression rebuilds the mart whole
+        if scope.whole:
+            session = rows.sparkSession
+            values = [_placed(self._input(session, i), str(i.partition)) for i in mart.inputs]
+            stray = proofs.uncovered(rows, mart.partition_by, values)
+        else:
+            standing = reading.frame(rows.sparkSession, self._w, self._w.paths.mart(mart.mart), base)
+            stray = proofs.differing_outside(rows, standing, candidates.partitions_of(mart, scope, dict(rows.dtypes)))
+        if stray is not None:
+            raise proofs.unfound(mart, expressions, stray)
 
     def _gives_unplaced(self, mart: Mart) -> bool:
         rows = self._rows(mart)
@@ -176,11 +217,21 @@ def _of_partition(expression: str | None, mart: Mart) -> bool:
     return {k.name for k in sqlglot.parse_one(expression, dialect="spark").find_all(exp.Column)} == {mart.partition_by}
 
 
-def _values(frame: DataFrame, expression: str) -> set[str | None]:
-    """Return the values of an expression (or of the arrays it gives) as text, None among them for rows without one."""
+def stands(workspace: Workspace, mart: Mart, served: Mapping[str, int]) -> bool:
+    """Say whether the version of a mart that is served is still in the lake."""
+    return 0 <= served.get(mart.mart, -1) <= workspace.storage.version(workspace.paths.mart(mart.mart))
+
+
+def _placed(frame: DataFrame, expression: str) -> DataFrame:
+    """Return one column ``p``, the values of an expression, or of the arrays it gives, as text."""
     kind = frame.selectExpr(f"{expression} AS p").dtypes[0][1]
     values = f"explode_outer({expression})" if kind.startswith("array") else expression
-    found = ("collect_set(CAST(p AS STRING)) AS found", "coalesce(bool_or(p IS NULL), false) AS unplaced")
-    row = frame.selectExpr(f"{values} AS p").selectExpr(*found).first()
+    return frame.selectExpr(f"{values} AS p").selectExpr("CAST(p AS STRING) AS p")
+
+
+def _values(frame: DataFrame, expression: str) -> set[str | None]:
+    """Return the values of an expression (or of the arrays it gives) as text, None among them for rows without one."""
+    found = ("collect_set(p) AS found", "coalesce(bool_or(p IS NULL), false) AS unplaced")
+    row = _placed(frame, expression).selectExpr(*found).first()
     assert row is not None, "an aggregate always gives one row"
     return set(row["found"]) | ({None} if row["unplaced"] else set())

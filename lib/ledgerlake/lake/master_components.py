@@ -95,7 +95,7 @@ class Components:
         stale = stale.selectExpr(*_KEY, "renamed AS component")
         stale = stale.join(fresh.select(*_KEY), list(_KEY), "left_anti")
         fresh.unionByName(stale).selectExpr("*", f"false AS {GONE}").createOrReplaceTempView("grown")
-        spark_merge(session, self._path, "grown", _KEY, self._note)
+        spark_merge(self._w, session, self._path, "grown", _KEY, self._note)
         return fresh.select("component").distinct().localCheckpoint()
 
 

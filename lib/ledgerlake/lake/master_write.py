@@ -46,7 +46,8 @@ def prepare(workspace: Workspace, master: Master, *, anew: bool) -> None:
     workspace.storage.create(path, [Field(n, PrimitiveType("string")) for n in COMPONENT_COLUMNS], {})
     if anew:
         for name in (f"{master.master}_components", versions_table(master).table, links_table(master).table):
-            _opened(workspace, workspace.paths.silver(name)).delete()
+            path = workspace.paths.silver(name)
+            _opened(workspace, path).delete(commit_properties=workspace.storage.mark(None, {"mastered": name}))
 
 
 def replace_rows(
@@ -60,7 +61,7 @@ def replace_rows(
         number = changed.count()
         if number:
             changed.createOrReplaceTempView("changed")
-            spark_merge(session, path, "changed", table.key, note)
+            spark_merge(workspace, session, path, "changed", table.key, note)
         return number
     finally:
         changed.unpersist()
@@ -96,10 +97,13 @@ def _key(row: Row, table: Table) -> tuple[Any, ...]:
     return tuple(row[k] for k in table.key)
 
 
-def spark_merge(session: SparkSession, path: str, source: str, key: tuple[str, ...], note: Mapping[str, Any]) -> None:
+def spark_merge(
+    workspace: Workspace, session: SparkSession, path: str, source: str, key: tuple[str, ...], note: Mapping[str, Any]
+) -> None:
     """Merge the view ``source`` (the table's columns and ``_gone``) through Spark."""
     columns = [n for n in session.table(source).columns if n != GONE]
     same = " AND ".join(f"t.`{k}` = s.`{k}`" for k in key)
+    workspace.fence.check()
     session.conf.set("spark.databricks.delta.commitInfo.userMetadata", note_text(note))
     session.sql(
         f"MERGE INTO delta.`{path}` t USING {source} s ON {same} WHEN MATCHED AND s.{GONE} THEN DELETE"

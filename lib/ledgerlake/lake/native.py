@@ -13,14 +13,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import CommitFailedError
 
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
 from ledgerlake.core.types import decimal_parts
 from ledgerlake.errors import TransientError, Where
-from ledgerlake.lake.commits import note_text
 from ledgerlake.lake.tables import TableStorage
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ def merge(
     first = f't."{table.key[0]}"'
     merger = target.merge(
         source, f"{key} AND {first} >= {low} AND {first} <= {high}", source_alias="s", target_alias="t",
-        commit_properties=commit_mark(f"{batch_id}-silver", note),
+        commit_properties=storage.mark(f"{batch_id}-silver", note),
     )  # fmt: skip
     taken = {f'"{n}"': f's."{n}"' for n in columns}
     updated = {n: e for n, e in taken.items() if n.strip('"') not in table.key}
@@ -87,7 +85,7 @@ def truncate(
         return
     older = f"{c.POSITION} < '{truncated_at}' AND NOT {c.DELETED}"
     with sole_writer(Where(table=table.table)):
-        target.update({c.DELETED: "true"}, predicate=older, commit_properties=commit_mark(step, note))
+        target.update({c.DELETED: "true"}, predicate=older, commit_properties=storage.mark(step, note))
 
 
 @contextmanager
@@ -96,18 +94,13 @@ def sole_writer(where: Where) -> Iterator[None]:
     try:
         yield
     except CommitFailedError as error:
-        raise TransientError(
-            "another writer committed at the same moment",
-            where=where,
-            then="run again; it continues where it stopped",
-        ) from error
+        raise raced(where) from error
 
 
-def commit_mark(step: str | None, note: Mapping[str, Any]) -> CommitProperties:
-    """Return what marks a commit of delta-rs as ``lake.commits`` marks one of Spark."""
-    return CommitProperties(
-        custom_metadata={"userMetadata": note_text(note)},
-        app_transactions=[Transaction(step, 1)] if step else None,
+def raced(where: Where) -> TransientError:
+    """Return the error of a commit that found its place taken."""
+    return TransientError(
+        "another writer committed at the same moment", where=where, then="run again; it continues where it stopped"
     )
 
 
@@ -125,7 +118,7 @@ def replace(
     values = {f'"{n}"': f's."{n}"' for n in rows.column_names if n != gone}
     merger = target.merge(
         rows, " AND ".join(f't."{k}" = s."{k}"' for k in key), source_alias="s", target_alias="t",
-        commit_properties=commit_mark(transaction, note),
+        commit_properties=storage.mark(transaction, note),
     )  # fmt: skip
     merger = merger.when_matched_delete(f"s.{gone}").when_matched_update(
         values, predicate=f"NOT s.{gone} AND ({differs})"

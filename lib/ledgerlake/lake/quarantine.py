@@ -1,12 +1,12 @@
 """Quarantine: refused and held rows, whole, with reason and origin; nothing is thrown away.
 
 A row in quarantine is ``refused`` (a rule failed) or ``held`` (its parent has not arrived).
-What was done with it later (requested, released, discarded) stands in the control table
-``releases``. A release reads the row as it was delivered and judges it again.
+What was decided about it later stands in the control table ``decisions``. A release reads the row as it was delivered and judges it again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from deltalake import Field
@@ -68,16 +68,20 @@ def raw_changes(quarantined: DataFrame, table: Table, quarantine_ids: list[str])
     ).selectExpr("_object", "_ordinal", "_op", "_position", "_problem", "_raw", "_carried", *(f"j.`{n}` AS `{n}`" for n in table.column_names))  # fmt: skip
 
 
-def open_rows(rows: list[dict[str, Any]], releases: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the newest state of each row still in quarantine (pure; releases in written order).
+def open_rows(
+    rows: list[dict[str, Any]], decisions: Mapping[str, Mapping[str, Any]], order: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """Return the newest state of each row still in quarantine (pure).
 
-    A row leaves by being released or discarded. A released row that failed again stands in
+    ``decisions`` are the newest by row, ``order`` the place of each recorded batch among the others.
+    A row leaves by being released or dismissed. A released row that failed again stands in
     quarantine once more, under the release's batch id.
     """
-    done = {r["quarantine_id"]: r for r in releases if r["action"] in ("releasing", "released", "discarded")}
     open_: dict[str, dict[str, Any]] = {}
-    for row in sorted(rows, key=lambda r: r["quarantined_at"]):
-        last = done.get(row["quarantine_id"])
-        if last is None or (last["action"] != "discarded" and last["batch_id"] == row["batch_id"]):
+    for row in sorted(rows, key=lambda r: order.get(r["batch_id"], len(order) + 1)):
+        last = decisions.get(row["quarantine_id"])
+        action = last["action"] if last else None
+        again = action in ("releasing", "released") and last is not None and last["batch_id"] == row["batch_id"]
+        if action in (None, "requested") or again:
             open_[row["quarantine_id"]] = row
     return list(open_.values())

@@ -18,14 +18,18 @@ from ledgerlake.errors import NotFoundError, Where
 from ledgerlake.lake.tables import Commit
 from ledgerlake.lake.workspace import Workspace
 
+SENDING, PUBLISHED, BLOCKED = "sending", "published", "blocked"
+
 
 @dataclass(frozen=True)
 class PublicationRecord:
-    """What the control table says of one publication, whether it was served or blocked.
+    """What the control table says of one publication: ``sending``, ``published`` or ``blocked``.
 
     ``inputs`` and ``marts`` are Delta versions by name, -1 for a table that does not exist
     yet; ``fingerprints`` say what each mart meant then; ``partitions`` are the values it replaced,
     None for a whole mart; ``rows`` are those sent to the warehouse, ``reason`` says what blocked it.
+    ``state`` names what it was made from, ``follows`` the publication that the warehouse served
+    before, ``number`` its place in the pipeline's order.
     """
 
     publication_id: str
@@ -39,11 +43,14 @@ class PublicationRecord:
     partitions: Mapping[str, tuple[str, ...] | None]
     rows: Mapping[str, int]
     reason: str = ""
+    state: str = ""
+    follows: str = ""
+    number: int = 0
 
     @property
     def is_served(self) -> bool:
         """Say whether readers were ever given this publication."""
-        return self.status == "published"
+        return self.status == PUBLISHED
 
     def names(self, table_or_mart: str, version: int) -> bool:
         """Say whether this publication pins that version of a silver table or a mart."""
@@ -64,6 +71,11 @@ class HistoryEntry:
 
 def publications(workspace: Workspace) -> list[PublicationRecord]:
     """Return every publication record in the order written, blocked ones included."""
+    return [p for p in all_records(workspace) if p.status != SENDING]
+
+
+def all_records(workspace: Workspace) -> list[PublicationRecord]:
+    """Return the same, and what runs wrote down before they asked the warehouse."""
     return [_publication(row) for row in workspace.control.read("publications")]
 
 
@@ -188,4 +200,7 @@ def _publication(row: Mapping[str, Any]) -> PublicationRecord:
         partitions={m: None if v == "whole" else tuple(v) for m, v in fields["partitions"].items()},
         rows=fields["rows"],
         reason=row["reason"] or "",
+        state=row["state"] or "",
+        follows=row["follows"] or "",
+        number=row["number"] or 0,
     )

@@ -22,24 +22,39 @@ from ledgerlake.landing.manifest import Manifest
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_AGAIN = "~"
+"""Before the number of a delivery in a label; it ranks above the mark that follows one."""
+
 
 def labels(manifest: Manifest, earlier: list[Manifest], date_of: Callable[[str], date | None]) -> dict[str, str]:
     """Return landed path → label of a delivery; ``earlier`` are the deliveries that were loaded before.
 
-    Raises :class:`SourceError` where a snapshot that was loaded gets another part: whether the
-    first delivery was whole cannot be known.
+    Where all parts of a snapshot came again under their names, its label ranks above the first one's.
+    Raises :class:`SourceError` where a snapshot that was loaded gets another part, or one of its
+    parts again without the others: whether a delivery is whole cannot be known.
     """
     found = _by_path(manifest, date_of)
-    known = {label for m in earlier for label in _by_path(m, date_of).values()}
-    again = sorted(set(found.values()) & known)
-    if again:
-        culprit = next(o.source_name for o in manifest.objects if found[o.path] == again[0])
-        raise SourceError(
-            f"another part of the snapshot {again[0]} arrived after it was loaded",
-            where=Where(file=culprit, table=manifest.table),
-            then="deliver all parts of a snapshot together, or the whole of it again under a newer date",
-        )
+    before = {o.path: label for m in earlier for o in m.objects for label in [_by_path(m, date_of)[o.path]]}
+    known = {
+        label: {o.source_name for m in earlier for o in m.objects if before[o.path] == label}
+        for label in before.values()
+    }
+    for item in manifest.objects:
+        label = found[item.path]
+        parts = {o.source_name for o in manifest.objects if found[o.path] == label}
+        if label in known or not _parts_before(label, known) <= parts:
+            raise SourceError(
+                f"another part of the snapshot {label} arrived after it was loaded",
+                where=Where(file=item.source_name, table=manifest.table),
+                then="deliver all parts of a snapshot together, or the whole of it again under a newer date",
+            )
     return found
+
+
+def _parts_before(label: str, known: Mapping[str, set[str]]) -> set[str]:
+    """Return the names of which earlier deliveries of the same snapshot were made."""
+    base = label.partition(_AGAIN)[0]
+    return {name for other, names in known.items() if other.partition(_AGAIN)[0] == base for name in names}
 
 
 def _by_path(manifest: Manifest, date_of: Callable[[str], date | None]) -> dict[str, str]:
@@ -51,7 +66,12 @@ def _by_path(manifest: Manifest, date_of: Callable[[str], date | None]) -> dict[
     days = {o.path: date_of(o.source_name) for o in manifest.objects}
     undated = max((o.extracted_at for o in manifest.objects if days[o.path] is None), default=None)
     moment = undated.astimezone(UTC).isoformat(timespec="microseconds") if undated else ""
-    return {path: day.isoformat() if day else moment for path, day in days.items()}
+    times = {day: max(o.delivery for o in manifest.objects if days[o.path] == day) for day in set(days.values()) if day}
+    return {path: f"{day.isoformat()}{_again(times[day])}" if day else moment for path, day in days.items()}
+
+
+def _again(delivery: int) -> str:
+    return f"{_AGAIN}{delivery:04d}" if delivery > 1 else ""
 
 
 def as_snapshots(spark: SparkSession, raw: DataFrame, table: Table, by_object: Mapping[str, str]) -> DataFrame:

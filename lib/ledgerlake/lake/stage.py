@@ -6,14 +6,16 @@ Each change leaves with exactly one fate: quarantined (``_reasons``), held (``_h
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ledgerlake.config.models import Table
+from ledgerlake.config.models import Column, Table
 from ledgerlake.core import change as c
 from ledgerlake.feeds.frames import literal, with_fact
 from ledgerlake.lake.contract import exponents_sql, reasons_sql, typed_sql
+from ledgerlake.sql.values import canonical_sql, text_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -49,15 +51,16 @@ def judge(spark: SparkSession, raw: DataFrame, batch: BatchInput) -> DataFrame:
         *(f"`{col.name}` AS r_{col.name}" for col in table.columns),
     )  # fmt: skip
     priced = named.selectExpr("*", *exponents_sql(table))
-    typed = priced.selectExpr("*", *(f"{typed_sql(table, col)} AS `{col.name}`" for col in table.columns))
-    judged = typed.selectExpr("*", f"{reasons_sql(table, batch.suite_rules)} AS _reasons")
+    sources = dict(raw.dtypes)
+    typed = priced.selectExpr("*", *(f"{typed_sql(table, col, sources)} AS `{col.name}`" for col in table.columns))
+    judged = typed.selectExpr("*", f"{reasons_sql(table, batch.suite_rules, sources)} AS _reasons")
     for column, keys in batch.parents.items():
         parents = keys.selectExpr(f"`{column}` AS p_{column}")
         judged = judged.join(parents, judged[column] == parents[f"p_{column}"], "left")
     fated = judged.selectExpr(
         *(n for n in ("_object", "_ordinal", "_op", "_position", "_carried", "_extracted_at", "_reasons")),
         f"{_held_sql(table, list(batch.parents))} AS _held_for",
-        f"CASE WHEN {_keeps_raw(table)} OR size(_reasons) > 0 OR {_held_sql(table, list(batch.parents))} IS NOT NULL THEN CASE WHEN _problem IS NOT NULL THEN coalesce(_raw, {_raw_sql(table)}) ELSE {_raw_sql(table)} END END AS _raw",
+        f"{_kept_sql(table, sources, list(batch.parents))} AS _raw",
         f"{_change_id_sql(table)} AS _change_id",
         *(f"`{n}`" for n in table.column_names),
     )
@@ -171,9 +174,17 @@ def _missing(table: Table, column: str) -> str:
     return f"{column}: not in {reference.table} yet"
 
 
-def _raw_sql(table: Table) -> str:
+def _kept_sql(table: Table, sources: Mapping[str, str], parents: list[str]) -> str:
+    """Return what is kept of a record for quarantine: as delivered, null where it is not quarantined."""
+    refused = f"{_keeps_raw(table)} OR size(_reasons) > 0 OR {_held_sql(table, parents)} IS NOT NULL"
+    raw = _raw_sql(table, sources)
+    return f"CASE WHEN {refused} THEN CASE WHEN _problem IS NOT NULL THEN coalesce(_raw, {raw}) ELSE {raw} END END"
+
+
+def _raw_sql(table: Table, sources: Mapping[str, str]) -> str:
     """Return the record as delivered, by contract column: what a release reads back."""
-    return f"to_json(struct({', '.join(f'CAST(r_{n} AS STRING) AS `{n}`' for n in table.column_names)}))"
+    texts = (f"{text_sql('r_' + n, sources[n])} AS `{n}`" for n in table.column_names)
+    return f"to_json(struct({', '.join(texts)}))"
 
 
 def _keeps_raw(table: Table) -> str:
@@ -181,16 +192,26 @@ def _keeps_raw(table: Table) -> str:
 
     That two contents clash is only known after both were typed (see ``quarantine.raw_sql``).
     """
-    converted = any(k.unit != "major" or k.format != "auto" for k in table.columns)
-    return "true" if table.append_only and converted else "false"
+    return "true" if table.append_only and not all(k.as_written for k in table.columns) else "false"
 
 
 def _change_id_sql(table: Table) -> str:
     """Return the id of what a change says, and where it says it; where keys are written once, of what it says."""
-    # to_json leaves nulls out, so a column added later does not change the ids of older changes.
-    key = ", ".join(f"`{k}`" for k in table.key)
-    values = ", ".join(f"`{n}`" for n in table.column_names)
     carried = "coalesce(array_join(array_sort(_carried), ','), '')"
-    content = f"CASE WHEN _op = 'delete' THEN to_json(struct({key})) ELSE to_json(struct({values})) END"
+    content = f"CASE WHEN _op = 'delete' THEN {_content_sql(table, table.key)} ELSE {_content_sql(table, table.column_names)} END"
     position = "" if table.append_only else "_position, "
     return f"md5(concat_ws('|', _op, {position}{carried}, {content}))"
+
+
+def _content_sql(table: Table, names: Iterable[str]) -> str:
+    """Return the canonical texts of columns, each under its name, texts after their length so that none runs into the next.
+
+    Nulls are left out, so a column added later does not change the ids of older changes.
+    """
+    return f"concat_ws('|', {', '.join(_named_sql(table.column(n)) for n in names)})"
+
+
+def _named_sql(column: Column) -> str:
+    text = canonical_sql(column.kind, f"`{column.name}`")
+    size = f"length({text}), ':', " if column.type == "string" else ""
+    return f"concat('{column.name}=', {size}{text})"

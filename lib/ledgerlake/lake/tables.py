@@ -14,13 +14,17 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, Field, QueryBuilder, Schema
+from deltalake import CommitProperties, DeltaTable, Field, QueryBuilder, Schema, Transaction
 from deltalake.exceptions import TableNotFoundError
 
 from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core import change as c
 from ledgerlake.core.retention import REPLAY_DAYS
+from ledgerlake.core.types import contract_type
+from ledgerlake.errors import ContractError, Where
+from ledgerlake.lake.commits import note_text
+from ledgerlake.lake.fence import Fence
 from ledgerlake.ports.failures import storage_failure
 from ledgerlake.ports.secrets import Secrets
 
@@ -46,8 +50,8 @@ class Commit:
 class TableStorage:
     """Opens Delta tables of one environment through delta-rs."""
 
-    def __init__(self, environment: Environment, secrets: Secrets) -> None:
-        self._environment, self._secrets = environment, secrets
+    def __init__(self, environment: Environment, secrets: Secrets, fence: Fence | None = None) -> None:
+        self._environment, self._secrets, self.fence = environment, secrets, fence or Fence()
 
     @cached_property
     def options(self) -> dict[str, str]:
@@ -75,28 +79,57 @@ class TableStorage:
         table = self.open(uri)
         return -1 if table is None else table.version()
 
+    def identity(self, uri: str) -> str:
+        """Return the id that a table got when it was created, empty where it does not exist."""
+        table = self.open(uri)
+        return "" if table is None else str(table.metadata().id)
+
+    def mark(self, step: str | None, note: Mapping[str, Any]) -> CommitProperties:
+        """Return what marks a commit of delta-rs as ``lake.commits`` marks one of Spark.
+
+        Asked right before the commit: it may only be made by a run that still holds its lease, and
+        only as the version after the one that was read (no commit is tried again on top of another).
+        """
+        self.fence.check()
+        return CommitProperties(
+            custom_metadata={"userMetadata": note_text(note)}, max_commit_retries=0,
+            app_transactions=[Transaction(step, 1)] if step else None,
+        )  # fmt: skip
+
     def is_empty(self, uri: str) -> bool:
         """Say whether the table has no data file, or does not exist."""
         table = self.open(uri)
         return table is None or not table.file_uris()
 
     def create(
-        self, uri: str, fields: list[Field], properties: Mapping[str, str], partition_by: list[str] | None = None
-    ) -> None:
+        self, uri: str, fields: list[Field], properties: Mapping[str, str], partition_by: list[str] | None = None,
+        description: str | None = None,
+    ) -> None:  # fmt: skip
         """Create an empty table unless it exists."""
         if self.open(uri) is None:
+            self.fence.check()
             DeltaTable.create(
                 _rs_uri(uri), Schema(fields), mode="ignore", partition_by=partition_by,
-                configuration=dict(properties), storage_options=self.options,
+                configuration=dict(properties), storage_options=self.options, description=description,
             )  # fmt: skip
 
     def add_columns(self, uri: str, columns: tuple[Column, ...]) -> list[str]:
-        """Add the nullable columns that the table lacks; return their names."""
+        """Add the nullable columns that the table lacks; return their names.
+
+        Raises :class:`ContractError` where a column is of another type than is declared: engines
+        would cast what they write to the table's type, and cut it.
+        """
         table = self.open(uri)
         assert table is not None, "tables are created before columns are added"
-        present = {f.name for f in table.schema().fields}
+        present = {f.name: str(getattr(f.type, "type", f.type)).replace(" ", "") for f in table.schema().fields}
+        for col in (col for col in columns if col.name in present and present[col.name] != col.kind.delta):
+            raise ContractError(
+                f"the column is loaded as {contract_type(present[col.name]) or present[col.name]} and declared as {col.type}",
+                where=Where(column=col.name), then="declare the type that is loaded, or load the table anew",
+            )  # fmt: skip
         missing = [col for col in columns if col.name not in present]
         if missing:
+            self.fence.check()
             table.alter.add_columns([value_field(col) for col in missing])
         return [col.name for col in missing]
 
@@ -156,10 +189,9 @@ def _commit(entry: Mapping[str, Any]) -> Commit:
 
 def value_field(column: Column) -> Field:
     """Return the Delta field of a contract column; always nullable, deletes carry only keys."""
-    names = {"bigint": "long"}
     from deltalake.schema import PrimitiveType
 
-    return Field(column.name, PrimitiveType(names.get(column.type, column.type)), nullable=True)
+    return Field(column.name, PrimitiveType(column.kind.delta), nullable=True)
 
 
 def _text(name: str) -> Field:
@@ -174,6 +206,11 @@ def origin_fields() -> list[Field]:
 
     kinds = {c.ORDINAL: "long", c.EXTRACTED_AT: "timestamp"}
     return [Field(n, PrimitiveType(kinds.get(n, "string"))) for n in c.ORIGIN]
+
+
+def declared_meaning(table: Table) -> dict[str, Any]:
+    """Return what a table's rows mean beside their columns; silver keeps it, and a later run must declare the same."""
+    return {"key": list(table.key), "changes": table.changes, "append_only": table.append_only}
 
 
 def bronze_fields(table: Table) -> list[Field]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Column, Pipeline, Table
 from ledgerlake.lake.control import ControlTables
-from ledgerlake.lake.leases import Leases, process_is_gone
+from ledgerlake.lake.fence import Fence
+from ledgerlake.lake.leases import Leases
 from ledgerlake.lake.paths import LakePaths
 from ledgerlake.lake.session import references, start_spark, withheld
 from ledgerlake.lake.tables import TableStorage
@@ -20,6 +23,7 @@ from ledgerlake.landing.manifest import ManifestLog
 from ledgerlake.ports.clock import Clock
 from ledgerlake.ports.http import Http, SystemHttp
 from ledgerlake.ports.objects import ObjectStore, open_store
+from ledgerlake.ports.objects import s3_client as retrying_client
 from ledgerlake.ports.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -31,14 +35,13 @@ def s3_client(environment: Environment, secrets: Secrets) -> Any | None:
     s3 = environment.s3
     if not environment.lake.startswith("s3"):
         return None
-    import boto3
-
     named = {
+        "region_name": s3.region,
         "endpoint_url": secrets.resolve(s3.endpoint) if s3.endpoint else None,
         "aws_access_key_id": secrets.resolve(s3.access_key) if s3.access_key else None,
         "aws_secret_access_key": secrets.resolve(s3.secret_key) if s3.secret_key else None,
     }
-    return boto3.client("s3", region_name=s3.region, **{k: v for k, v in named.items() if v})
+    return retrying_client(**{k: v for k, v in named.items() if v})
 
 
 @dataclass
@@ -51,6 +54,9 @@ class Workspace:
     clock: Clock
     make_spark: Callable[[Environment, Secrets, str], SparkSession] = start_spark
     http: Http = field(default_factory=SystemHttp)
+    fence: Fence = field(default_factory=Fence)
+    crashes: Path = Path(".local/errors")  # where tracebacks of what nobody foresaw are kept
+    sleep: Callable[[float], None] = time.sleep
     _spark_lock: threading.Lock = field(default_factory=threading.Lock)
     _spark: SparkSession | None = None
 
@@ -76,7 +82,7 @@ class Workspace:
     @cached_property
     def storage(self) -> TableStorage:
         """Return Delta tables as seen without Spark."""
-        return TableStorage(self.environment, self.secrets)
+        return TableStorage(self.environment, self.secrets, self.fence)
 
     @cached_property
     def control(self) -> ControlTables:
@@ -86,12 +92,14 @@ class Workspace:
     @cached_property
     def leases(self) -> Leases:
         """Return the lake's leases."""
-        return Leases(self.objects, self.clock, process_is_gone)
+        return Leases(self.objects, self.clock, sleep=self.sleep)
 
     @cached_property
     def logs(self) -> dict[str, ManifestLog]:
         """Return the landing log of each table."""
-        return {name: ManifestLog(self.objects, self.pipeline.name, name) for name in self.pipeline.tables}
+        return {
+            name: ManifestLog(self.objects, self.pipeline.name, name, self.fence.check) for name in self.pipeline.tables
+        }
 
     def spark(self) -> SparkSession:
         """Return the one session, started when first asked for."""
@@ -105,6 +113,11 @@ class Workspace:
     def spark_started(self) -> bool:
         """Say whether anything needed Spark so far."""
         return self._spark is not None
+
+    def forget(self) -> None:
+        """Read manifests and control records anew when they are next asked for."""
+        self.__dict__.pop("logs", None)
+        self.control.forget()
 
     def now(self) -> datetime:
         """Return the clock's time."""

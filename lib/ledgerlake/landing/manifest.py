@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from ledgerlake.errors import TransientError, Where
 from ledgerlake.ports.objects import ObjectStore
 
+Layout: TypeAlias = tuple[tuple[str, str], ...]
+"""(Column, type) in the order of a file."""
+
 
 @dataclass(frozen=True)
 class LandedObject:
-    """One immutable object in landing.
+    """One delivery: an immutable object in landing.
 
-    ``path`` is relative to the lake; ``source_name`` is its name at the source; ``layout`` are
-    the ``column:type`` pairs a probe found (empty for formats without a header).
+    ``path`` is relative to the lake; ``source_name`` is its name at the source, ``version`` the
+    store's word for its state there; ``layout`` are the (column, type) pairs that a probe found
+    (empty for formats without a header). ``delivery`` counts what came under this name.
     """
 
     path: str
@@ -25,21 +29,38 @@ class LandedObject:
     content_hash: str
     size_bytes: int
     extracted_at: datetime
-    layout: tuple[str, ...] = ()
+    layout: Layout = ()
+    version: str = ""
+    delivery: int = 1
 
 
 @dataclass(frozen=True)
 class RefusedObject:
-    """One source object that was not landed, and why."""
+    """One source object that was not landed, and why.
+
+    ``declared`` is the fingerprint of the declaration that it was judged by: under another one
+    it is judged again. ``content_hash`` is empty where its content was not looked at.
+    """
 
     source_name: str
     content_hash: str
     reason: str
+    version: str = ""
+    declared: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Return (name, content): what a decision about it names."""
+        return self.source_name, self.content_hash
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """One extraction of one table; ``cursor`` is where the next one continues."""
+    """One extraction of one table; ``cursor`` is where the next one continues.
+
+    ``order`` is what was declared of the order of its objects; ``seen`` maps names to a version whose
+    content (its hash follows) was landed or refused before, so that it is not opened again.
+    """
 
     pipeline: str
     table: str
@@ -50,6 +71,8 @@ class Manifest:
     objects: tuple[LandedObject, ...]
     refused: tuple[RefusedObject, ...] = ()
     cursor: Mapping[str, Any] = field(default_factory=dict)
+    order: str = ""
+    seen: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Return the manifest as JSON, times in ISO 8601 with zone."""
@@ -61,11 +84,16 @@ class Manifest:
         data = json.loads(body)
         objects = tuple(
             LandedObject(
-                **{**o, "extracted_at": datetime.fromisoformat(o["extracted_at"]), "layout": tuple(o["layout"])}
+                **{
+                    **o,
+                    "extracted_at": datetime.fromisoformat(o["extracted_at"]),
+                    "layout": tuple((name, kind) for name, kind in o["layout"]),
+                }
             )
             for o in data.pop("objects")
         )
         refused = tuple(RefusedObject(**r) for r in data.pop("refused"))
+        data["seen"] = {name: (version, content) for name, (version, content) in data["seen"].items()}
         data["logical_date"] = date.fromisoformat(data["logical_date"])
         data["landed_at"] = datetime.fromisoformat(data["landed_at"])
         return Manifest(objects=objects, refused=refused, **data)
@@ -77,13 +105,37 @@ def _iso(value: object) -> str:
     raise TypeError(f"{type(value).__name__} does not belong in a manifest")
 
 
+@dataclass
+class Record:
+    """What a table's manifests say of source objects: the newest delivery of each name, what was refused, which versions were looked at."""
+
+    landed: dict[str, LandedObject] = field(default_factory=dict)
+    refused: dict[tuple[str, str], RefusedObject] = field(default_factory=dict)
+    looked_at: dict[str, tuple[str, RefusedObject | None]] = field(default_factory=dict)
+    """Name → the version that was looked at last, and the refusal that it met."""
+
+    def add(self, manifest: Manifest) -> None:
+        """Take the next manifest."""
+        for landed in manifest.objects:
+            self.landed[landed.source_name] = landed
+            self.looked_at[landed.source_name] = (landed.version, None)
+        for refused in manifest.refused:
+            self.refused[refused.identity] = refused
+            self.looked_at[refused.source_name] = (refused.version, refused)
+        for name, (version, content) in manifest.seen.items():
+            self.looked_at[name] = (version, self.refused.get((name, content)))
+
+
 class ManifestLog:
     """The manifests of one table in order: the record of everything that ever arrived."""
 
-    def __init__(self, store: ObjectStore, pipeline: str, table: str) -> None:
-        self._store, self._pipeline, self._table = store, pipeline, table
+    def __init__(
+        self, store: ObjectStore, pipeline: str, table: str, may_write: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store, self._pipeline, self._table, self._may_write = store, pipeline, table, may_write
         self._prefix = f"landing/{pipeline}/{table}/_manifests/"
         self._read: list[Manifest] | None = None
+        self._record: Record | None = None
 
     def all(self) -> list[Manifest]:
         """Return every manifest, oldest first; each object is read once per process."""
@@ -92,13 +144,13 @@ class ManifestLog:
             self._read = [Manifest.from_json(self._store.read(path)) for path in paths]
         return self._read
 
-    def known(self) -> dict[str, str]:
-        """Return source name → content hash of every object landed or refused before."""
-        found: dict[str, str] = {}
-        for manifest in self.all():
-            found |= {o.source_name: o.content_hash for o in manifest.objects}
-            found |= {r.source_name: r.content_hash for r in manifest.refused}
-        return found
+    def record(self) -> Record:
+        """Return what is known of each object by its name."""
+        if self._record is None:
+            self._record = Record()
+            for manifest in self.all():
+                self._record.add(manifest)
+        return self._record
 
     def latest_cursor(self) -> Mapping[str, Any]:
         """Return where the last extraction ended; empty before the first."""
@@ -111,6 +163,7 @@ class ManifestLog:
     def append(self, manifest: Manifest) -> None:
         """Write the next manifest; a second writer of the same number loses, cleanly."""
         path = f"{self._prefix}{manifest.sequence:08d}.json"
+        self._may_write()
         if not self._store.write(path, manifest.to_json(), if_absent=True):
             raise TransientError(
                 "another run landed this table at the same moment",
@@ -118,6 +171,7 @@ class ManifestLog:
                 then="run again; it will read what the other run landed",
             )
         self.all().append(manifest)
+        self._record = None
 
     def next_sequence(self) -> int:
         """Return the number of the next manifest, counting from 1."""

@@ -18,7 +18,6 @@ from ledgerlake.config.check_alerts import marts_of
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.errors import LedgerlakeError, SourceError
 from ledgerlake.lake import readers, reading
-from ledgerlake.lake.leases import process_owner
 from ledgerlake.lake.readers import PublicationRecord
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.alerts import post
@@ -48,7 +47,7 @@ def tell_findings(workspace: Workspace, run_id: str, progress: Progress) -> None
         return
     try:
         name = f"{workspace.pipeline.name}.alert-rules"  # no table can be called so
-        with storage_errors(), workspace.leases.hold(name, process_owner()):
+        with storage_errors(), workspace.leases.hold(name):
             for rule in rules:
                 _judge(workspace, run_id, progress, rule, served)
                 _send(workspace, run_id, progress, rule)

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.progress import Progress
 from ledgerlake.ops.run import RunReport, run
-from ledgerlake.ops.serve import Publish
+from ledgerlake.publish.model import Publishing
 
 
 def days_between(first: date, last: date) -> list[date]:
@@ -23,7 +23,7 @@ def spans(first: date, last: date, days: int) -> list[tuple[date, date]]:
 
 
 def backfill(
-    open_workspace: Callable[[], Workspace], first: date, last: date, publish: Publish, progress: Callable[[], Progress],
+    open_workspace: Callable[[], Workspace], first: date, last: date, publishing: Publishing, progress: Callable[[], Progress],
     days_per_run: int = 1,
 ) -> Iterator[RunReport]:  # fmt: skip
     """Yield each run's report; stops after the first that failed or was blocked.
@@ -31,7 +31,7 @@ def backfill(
     A repeated backfill recognises finished days from control tables and goes on where it stopped.
     """
     for start, end in spans(first, last, days_per_run):
-        report = run(open_workspace(), end, publish, progress(), start)
+        report = run(open_workspace(), end, publishing, progress(), start)
         yield report
         if report.error is not None:
             return

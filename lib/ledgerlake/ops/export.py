@@ -37,8 +37,11 @@ class _Facts:
     key_hash: str
 
 
-def exported(workspace: Workspace, publication_id: str, candidate: Candidate) -> TableSlice:
-    """Export the partitions that a candidate rebuilt and return what to load and what must then hold."""
+def exported(workspace: Workspace, publication_id: str, candidate: Candidate, aside: Path) -> TableSlice:
+    """Export the partitions that a candidate rebuilt and return what to load and what must then hold.
+
+    What the warehouse's driver must find on this machine is fetched into the folder ``aside``.
+    """
     mart = candidate.mart
     known = reading.types(workspace, workspace.paths.mart(mart.mart), candidate.version)
     types = {name: _published_type(mart, name, kind) for name, kind in known.items()}
@@ -52,7 +55,7 @@ def exported(workspace: Workspace, publication_id: str, candidate: Candidate) ->
     return TableSlice(
         table=mart.mart, columns=tuple(PublishedColumn(n, t) for n, t in types.items()), key=mart.key,
         partition_column=None if candidate.scope.whole else mart.partition_by,
-        partitions=candidate.scope.partitions, files=_files(workspace, folder), expected_rows=facts.rows,
+        partitions=candidate.scope.partitions, files=_files(workspace, folder, aside), expected_rows=facts.rows,
         control_totals=facts.totals, key_hash=facts.key_hash,
     )  # fmt: skip
 
@@ -99,14 +102,14 @@ def _totalled(types: dict[str, str]) -> list[str]:
     return [n for n, kind in types.items() if decimal_parts(kind)]
 
 
-def _files(workspace: Workspace, folder: str) -> tuple[Path | str, ...]:
+def _files(workspace: Workspace, folder: str, aside: Path) -> tuple[Path | str, ...]:
     root = workspace.objects.uri
     names = [i.path for i in workspace.objects.list(_in_store(workspace, folder)) if i.path.endswith(".parquet")]
     if not root.startswith("s3"):
         return tuple(Path(root) / n for n in names)
     if workspace.pipeline.spec.publication.external_stage:
         return tuple(f"{root}/{n}".replace("s3a://", "s3://") for n in names)
-    return tuple(_fetched(workspace, n) for n in names)
+    return tuple(_fetched(workspace, n, aside) for n in names)
 
 
 def _in_store(workspace: Workspace, folder: str) -> str:
@@ -114,10 +117,8 @@ def _in_store(workspace: Workspace, folder: str) -> str:
     return folder.removeprefix(workspace.objects.uri + "/") + "/"
 
 
-def _fetched(workspace: Workspace, name: str) -> Path:
-    import tempfile
-
-    target = Path(tempfile.mkdtemp(prefix="ledgerlake-export-")) / Path(name).name
+def _fetched(workspace: Workspace, name: str, aside: Path) -> Path:
+    target = aside / name.replace("/", "-")
     target.write_bytes(workspace.objects.read(name))
     return target
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from ledgerlake.core.change import DELETED
-from ledgerlake.errors import LedgerlakeError
-from ledgerlake.feeds.base import Extraction, Feed
+from ledgerlake.errors import LeaseLost, LedgerlakeError, Where
+from ledgerlake.feeds.base import Extraction, Feed, Later
 from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.landing.manifest import Manifest
+from ledgerlake.ops import decisions
 from ledgerlake.ops.progress import Progress
+from ledgerlake.ops.unexpected import typed
 from ledgerlake.ports.failures import storage_errors
 
 if TYPE_CHECKING:
@@ -48,7 +50,18 @@ def request_for(
         spark=workspace.spark,
         http=workspace.http,
         known_keys=lambda name: visible_keys(workspace, name),
+        retried=_refused_objects(workspace, decisions.REQUESTED),
+        dismissed=_refused_objects(workspace, decisions.DISMISSED),
     )
+
+
+def _refused_objects(workspace: Workspace, action: str) -> frozenset[tuple[str, str]]:
+    """Return the (name, content hash) of refused objects about which ``action`` was decided last."""
+    chosen = decisions.with_action(workspace, action)
+    if not chosen:
+        return frozenset()
+    refused = ((name, r.identity) for name, log in workspace.logs.items() for m in log.all() for r in m.refused)
+    return frozenset(identity for name, identity in refused if decisions.object_id(name, identity) in chosen)
 
 
 def visible_keys(workspace: Workspace, name: str) -> DataFrame | None:
@@ -69,10 +82,25 @@ class Failure:
 
 def pending(workspace: Workspace, day: date, first: date | None = None) -> dict[str, int]:
     """Return table → number of objects (or pulls) that an extraction would land now."""
+    return outlook(workspace, day, first)[0]
+
+
+def outlook(workspace: Workspace, day: date, first: date | None = None) -> tuple[dict[str, int], dict[str, Later]]:
+    """Return what an extraction would land now, as :func:`pending`, and what waits for later days, by table."""
     found: dict[str, int] = {}
+    later: dict[str, Later] = {}
     for name, source in workspace.pipeline.spec.sources.items():
-        found |= FEEDS[source.feed].pending(request_for(workspace, name, "plan", day, first))
-    return found
+        request = request_for(workspace, name, "plan", day, first)
+        found |= FEEDS[source.feed].pending(request)
+        later |= request.later
+    return found, later
+
+
+def tell_later(later: Mapping[str, Later], progress: Progress) -> None:
+    """Say in the run's steps what is there and is not taken, because its day has not come."""
+    for table, waiting in sorted(later.items()):
+        with progress.step("wait", table) as words:
+            words.append(f"{waiting.objects} objects wait for later days, the first for {waiting.first}")
 
 
 def extract(
@@ -85,12 +113,14 @@ def extract(
         feed = FEEDS[request.source.feed]
         try:
             todo = {t for t, n in feed.pending(request).items() if n}
-        except LedgerlakeError as error:
-            failures.append(Failure(name, error))
+        except Exception as error:
+            failures.append(Failure(name, _stopped(workspace, error, name)))
             continue
+        tell_later(request.later, progress)
         for part in _parts(request, feed):
             if not todo & {t.table for t in part.tables}:
                 continue
+            asked = {t.table: [decisions.object_id(t.table, i) for i in part.retried] for t in part.tables}
             try:
                 subject = name if len(part.tables) > 1 else part.tables[0].table
                 with progress.step("extract", subject) as words, storage_errors():
@@ -99,9 +129,20 @@ def extract(
                     refused = sum(len(m.refused) for m in manifests)
                     if refused:
                         words.append(f"{refused} refused")
-            except LedgerlakeError as error:
-                failures.append(Failure(part.tables[0].table if len(part.tables) == 1 else name, error))
+                    for table, ids in asked.items():
+                        decisions.settle(workspace, run_id, "object", table, ids)
+            except Exception as error:
+                subject = part.tables[0].table if len(part.tables) == 1 else name
+                failures.append(Failure(subject, _stopped(workspace, error, subject)))
     return failures
+
+
+def _stopped(workspace: Workspace, error: Exception, subject: str) -> LedgerlakeError:
+    """Return why a source or table stopped; raise what ends the whole run."""
+    known = typed(error, Where(table=subject), workspace.crashes)
+    if isinstance(known, LeaseLost):
+        raise known
+    return known
 
 
 def _parts(request: Extraction, feed: Feed) -> list[Extraction]:
@@ -113,8 +154,9 @@ def confirm(workspace: Workspace, run_id: str, day: date, loaded: Callable[[Mani
     """Tell each source what is safely in bronze; return the sources that could not be told."""
     failures = []
     for name, source in workspace.pipeline.spec.sources.items():
+        workspace.fence.check()  # what a source has been told it may forget, no later run can read again
         try:
             FEEDS[source.feed].confirm(request_for(workspace, name, run_id, day), loaded)
-        except LedgerlakeError as error:
-            failures.append(Failure(name, error))
+        except Exception as error:
+            failures.append(Failure(name, _stopped(workspace, error, name)))
     return failures

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ledgerlake.config.check import table_graph
-from ledgerlake.config.models import Column, Table
+from ledgerlake.config.models import Column, Source, Table
 from ledgerlake.core.accounting import Counts
 from ledgerlake.core.identity import batch_id, release_batch_id
-from ledgerlake.errors import AccountingError, ContractError, LedgerlakeError, SourceError, TransientError, Where
+from ledgerlake.errors import ContractError, LeaseLost, LedgerlakeError, SourceError, Where
 from ledgerlake.feeds.base import Feed, Reading
+from ledgerlake.feeds.decoding.faults import ObjectFault, attributed, fault_in
+from ledgerlake.feeds.deliveries import declaration
+from ledgerlake.feeds.files import FileFeed
 from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.lake import quarantine, reading
 from ledgerlake.lake.batch import Batch, BatchLoader
@@ -19,9 +23,12 @@ from ledgerlake.lake.drift import added_columns, missing_columns
 from ledgerlake.lake.snapshots import as_snapshots, labels
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.landing.manifest import Manifest
+from ledgerlake.ops import decisions
 from ledgerlake.ops.extract import Failure
 from ledgerlake.ops.parallel import run_graph
 from ledgerlake.ops.progress import Progress
+from ledgerlake.ops.unexpected import typed, unexpected
+from ledgerlake.ops.untaken import object_paths, open_quarantine
 from ledgerlake.ports.failures import storage_failure
 
 if TYPE_CHECKING:
@@ -44,29 +51,39 @@ class Loader:
         """Retry held rows whose parents have arrived, and rows that somebody asked to release."""
         return self._each_table(self._release_table)
 
+    def prepare_all(self) -> None:
+        """Create the tables of those that never got an object: marts read them as empty ones."""
+        for name in self._w.pipeline.tables:
+            self._batches.prepare(self._w.table(name))
+
     def _each_table(self, work: Callable[[str], None]) -> list[Failure]:
         threads = self._w.environment.spark.table_threads
         failures = []
         for name, error in run_graph(table_graph(self._w.pipeline), work, threads).items():
-            stopped = error if isinstance(error, LedgerlakeError) else storage_failure(error, Where(table=name))
-            if not isinstance(stopped, (SourceError, TransientError, AccountingError)):
-                raise stopped or error from error
+            stopped = typed(error, Where(table=name), self._w.crashes)
+            if isinstance(stopped, LeaseLost):
+                raise stopped from error
             failures.append(Failure(name, stopped))
         return failures
 
     def _load_table(self, name: str) -> None:
         for manifest in unfinished(self._w, name):
-            with self._progress.step("load", name) as words:
-                record = self._load_manifest(manifest)
-                self.records.append(record)
-                words.append(in_words(record))
+            while manifest.objects:  # what one object's fault leaves of a delivery is loaded all the same
+                with self._progress.step("load", name) as words:
+                    record = self._load_manifest(manifest)
+                    self.records.append(record)
+                    words.append(in_words(record))
+                done = set(object_paths(record))
+                manifest = replace(manifest, objects=tuple(o for o in manifest.objects if o.path not in done))
         self._batches.begin_history(self._w.table(name))
 
     def _load_manifest(self, manifest: Manifest) -> dict[str, Any]:
         source = self._w.pipeline.spec.sources[self._w.pipeline.tables[manifest.table].source]
         feed = FEEDS[source.feed]
-        identity = identity_of(self._w, manifest)
+        identity, before = identity_of(self._w, manifest), self._quarantined_before(manifest)
         try:
+            if before:
+                manifest = self._probed_again(manifest, feed, source)
             table = self._effective_table(manifest, identity)
             reading = Reading(table, manifest.objects, self._w.objects, source.options)
             times = {o.path: o.extracted_at for o in manifest.objects}
@@ -77,13 +94,34 @@ class Loader:
                 return as_snapshots(spark, raw, table, parts) if parts else raw
 
             batch = Batch(identity, "landed", table, manifest.objects, times, read)
-            return self._batches.load(batch).record
-        except ContractError as error:
+            record = self._batches.load(batch).record
+            decisions.settle(self._w, self._run_id, "batch", manifest.table, before)
+            return record
+        except (ContractError, ObjectFault) as error:
             return self._quarantine_batch(manifest, identity, error)
         except LedgerlakeError:
             raise
         except Exception as error:
             return self._unreadable(manifest, identity, error)
+
+    def _probed_again(self, manifest: Manifest, feed: Feed, source: Source) -> Manifest:
+        """Return a delivery that is judged again with the layouts that its objects have by today's declaration."""
+        if not isinstance(feed, FileFeed):
+            return manifest
+        probe = feed.probe(source, self._w.pipeline.tables[manifest.table])
+        objects = []
+        for item in manifest.objects:
+            with attributed(item.source_name):
+                objects.append(replace(item, layout=probe(item.source_name, self._w.objects.read(item.path))))
+        return replace(manifest, objects=tuple(objects))
+
+    def _quarantined_before(self, manifest: Manifest) -> set[str]:
+        """Return the batches in which objects of this delivery were quarantined before."""
+        mine = {o.path for o in manifest.objects}
+        return {
+            r["batch_id"] for r in self._w.control.read("batches")
+            if r["table"] == manifest.table and r["status"] == "quarantined" and mine & set(object_paths(r))
+        }  # fmt: skip
 
     def _snapshot_labels(self, manifest: Manifest, table: Table, feed: Feed) -> dict[str, str]:
         """Return landed path → snapshot where the table is delivered in snapshots, else nothing."""
@@ -95,7 +133,7 @@ class Loader:
             m for m in self._w.logs[manifest.table].all()
             if m.sequence < manifest.sequence and any(o.path in loaded for o in m.objects)
         ]  # fmt: skip
-        return labels(manifest, earlier, feed.date_of)
+        return labels(manifest, earlier, feed.dates(self._w.pipeline.spec.sources[table.source]))
 
     def _effective_table(self, manifest: Manifest, identity: str) -> Table:
         """Return the table with additive changes of this delivery applied and recorded."""
@@ -111,27 +149,40 @@ class Loader:
         return table.with_columns(new)
 
     def _quarantine_batch(self, manifest: Manifest, identity: str, error: LedgerlakeError) -> dict[str, Any]:
+        """Quarantine the one object that is at fault, or the whole delivery where none is, or it is a snapshot in parts."""
+        culprit = [o for o in manifest.objects if o.source_name == error.where.file]
+        if culprit and len(manifest.objects) > 1 and self._w.pipeline.tables[manifest.table].snapshot is None:
+            manifest = replace(manifest, objects=tuple(culprit))
+            identity = identity_of(self._w, manifest)
         record = vars(Counts()) | {
             "batch_id": identity, "table": manifest.table, "kind": "landed", "status": "quarantined",
             "reason": str(error), "logical_date": manifest.logical_date.isoformat(),
+            "declared": declared(self._w, manifest.table),
             "objects": [{"path": o.path, "source": o.source_name} for o in manifest.objects],
         }  # fmt: skip
+        before = self._quarantined_before(manifest)
         self._w.control.append("batches", self._run_id, [record])
+        decisions.settle(self._w, self._run_id, "batch", manifest.table, before)
         return record
 
     def _unreadable(self, manifest: Manifest, identity: str, error: Exception) -> dict[str, Any]:
-        """Classify what Spark said: what storage refuses stops the table, an unreadable object quarantines its batch."""
-        stopped = storage_failure(error, Where(table=manifest.table, batch_id=identity))
+        """Classify what an engine said: what storage refuses stops the table, an unreadable object is quarantined."""
+        where = Where(table=manifest.table, batch_id=identity)
+        stopped = storage_failure(error, where)
         if stopped is not None:
             raise stopped from error
+        told = fault_in(error)
+        if told is not None:
+            return self._quarantine_batch(manifest, identity, told)
         text = str(error)
         culprit = next((o.source_name for o in manifest.objects if o.path in text), None)
         if culprit is None:
             raise error
+        kept = unexpected(error, where, self._w.crashes)
         problem = SourceError(
-            "the object cannot be read",
-            where=Where(file=culprit, table=manifest.table, batch_id=identity),
-            then="have it delivered again under a new name",
+            f"the object cannot be read ({type(error).__name__})",
+            where=replace(where, file=culprit),
+            then=f"have it delivered again under a new name, or mend the table's declaration; {kept.then}",
         )
         return self._quarantine_batch(manifest, identity, problem)
 
@@ -139,7 +190,7 @@ class Loader:
         for identity, begun in releasing(self._w, name).items():
             self._release(name, identity, begun)  # a run was killed in the middle of it
         rows = open_quarantine(self._w, name)
-        asked = requested(self._w)
+        asked = decisions.with_action(self._w, decisions.REQUESTED)
         ids = sorted({r["quarantine_id"] for r in rows if r["quarantine_id"] in asked} | self._ready(name, rows))
         if not ids:
             return
@@ -149,12 +200,12 @@ class Loader:
             [f"{i}@{r['quarantined_at']}" for r in rows if (i := r["quarantine_id"]) in set(ids)],
             table.fingerprint,
         )
-        self._mark(name, identity, ids, "releasing")
+        self._mark(name, identity, ids, decisions.RELEASING)
         self._release(name, identity, ids)
 
     def _mark(self, name: str, identity: str, ids: list[str], action: str) -> None:
-        rows = [{"quarantine_id": i, "table": name, "action": action, "batch_id": identity} for i in ids]
-        self._w.control.append("releases", self._run_id, rows)
+        rows = [decisions.record(decisions.Subject(i, "row", name), action, identity) for i in ids]
+        self._w.control.append("decisions", self._run_id, rows)
 
     def _release(self, name: str, identity: str, ids: list[str]) -> None:
         """Load rows as a batch of their own; they count as released once it is finished."""
@@ -173,7 +224,7 @@ class Loader:
         )
         with self._progress.step("release", name) as words:
             record = self._batches.load(batch).record
-            self._mark(name, identity, ids, "released")
+            self._mark(name, identity, ids, decisions.RELEASED)
             self.records.append(record)
             words.append(in_words(record))
 
@@ -205,74 +256,81 @@ class Loader:
     def _parents_moved(self, table: Table, held: list[dict[str, Any]]) -> bool:
         """Say whether a parent was loaded after the rows were held: else nothing can have arrived."""
         parents = {c.references.table for c in table.columns if c.references}
-        since = min(r["quarantined_at"] for r in held)
+        own, runs = self._w.control.finished_batches(table.table), {r["run_id"] for r in held}
+        since = min(own[r["batch_id"]]["sequence"] if r["batch_id"] in own else 0 for r in held)
         return any(
-            b["recorded_at"] >= since and b["applied"]
+            b["applied"] and (b["sequence"] > since or b["run_id"] in runs)
             for p in parents
             for b in self._w.control.finished_batches(p).values()
         )
 
 
 def own_columns(workspace: Workspace, table: Table, columns: dict[str, str]) -> dict[str, str]:
-    """Return the payload without columns that the source's options name as the feed's own."""
-    options = workspace.pipeline.spec.sources[table.source].options
-    reserved = {"Op"} | {str(v) for k, v in options.items() if k.endswith("_column")}
-    return {n: t for n, t in columns.items() if n not in reserved}
+    """Return the payload without the columns that are the feed's own."""
+    source = workspace.pipeline.spec.sources[table.source]
+    own = FEEDS[source.feed].own_columns(source)
+    return {n: t for n, t in columns.items() if n not in own}
 
 
 def identity_of(workspace: Workspace, manifest: Manifest) -> str:
-    """Return the batch id of an extraction: its exact objects and what the table declares."""
-    declared = workspace.pipeline.tables[manifest.table].fingerprint
-    return batch_id(manifest.table, [(o.source_name, o.content_hash) for o in manifest.objects], declared)
+    """Return the batch id of an extraction: its exact deliveries and what the table declares."""
+    fingerprint = workspace.pipeline.tables[manifest.table].fingerprint
+    contents = [(o.source_name, o.content_hash + (f"#{o.delivery}" if o.delivery > 1 else "")) for o in manifest.objects]
+    return batch_id(manifest.table, contents, fingerprint)
+
+
+def declared(workspace: Workspace, table: str) -> str:
+    """Return the fingerprint of all that a delivery of a table is judged by."""
+    own = workspace.pipeline.tables[table]
+    return declaration(workspace.pipeline.spec.sources[own.source], own)
 
 
 def unfinished(workspace: Workspace, table: str) -> list[Manifest]:
-    """Return extractions whose batch is neither finished nor quarantined; control tables only."""
+    """Return extractions with those of their objects that are to be loaded; manifests and control tables only.
+
+    Loaded is loaded. What was quarantined is judged again when the declaration that it was judged
+    by has changed, or when somebody asked for it.
+    """
     settled = _settled(workspace, table)
-    return [m for m in workspace.logs[table].all() if m.objects and not all(o.path in settled for o in m.objects)]
+    left = (replace(m, objects=tuple(o for o in m.objects if o.path not in settled)) for m in workspace.logs[table].all())
+    return [m for m in left if m.objects]
 
 
 def is_loaded(workspace: Workspace, manifest: Manifest) -> bool:
     """Say whether everything that an extraction landed is in bronze or in quarantine."""
-    settled = _settled(workspace, manifest.table)
-    return all(o.path in settled for o in manifest.objects)
+    recorded = {
+        path
+        for r in workspace.control.read("batches")
+        if r["table"] == manifest.table and r["status"] in ("finished", "quarantined")
+        for path in object_paths(r)
+    }
+    return all(o.path in recorded for o in manifest.objects)
 
 
 def _settled(workspace: Workspace, table: str) -> set[str]:
-    return {
-        path
-        for r in workspace.control.read("batches")
-        if r["table"] == table and r["status"] in ("finished", "quarantined")
-        for path in object_paths(r)
-    }
-
-
-def object_paths(record: dict[str, Any]) -> list[str]:
-    """Return the landed paths that a batch record lists."""
-    import json
-
-    listed = json.loads(record["objects"]) if isinstance(record["objects"], str) else record["objects"] or []
-    return [str(item["path"]) for item in listed]
-
-
-def open_quarantine(workspace: Workspace, table: str | None = None) -> list[dict[str, Any]]:
-    """Return rows still in quarantine, newest state each, read without Spark."""
-    where = f"\"table\" = '{table}'" if table else "true"
-    rows = workspace.storage.rows(workspace.paths.quarantine(), where)
-    return quarantine.open_rows(rows.to_pylist(), workspace.control.read("releases")) if rows else []
+    now, last = declared(workspace, table), decisions.latest(workspace)
+    settled: set[str] = set()
+    for record in workspace.control.read("batches"):
+        if record["table"] != table or record["status"] not in ("finished", "quarantined"):
+            continue
+        action = last.get(record["batch_id"], {}).get("action")
+        again = action != decisions.DISMISSED and (record["declared"] != now or action == decisions.REQUESTED)
+        if record["status"] == "finished" or not again:
+            settled |= set(object_paths(record))
+    return settled
 
 
 def requested(workspace: Workspace) -> set[str]:
-    """Return the ids that somebody asked to release and that no batch has taken since."""
-    latest = workspace.control.latest("releases", "quarantine_id")
-    return {i for i, r in latest.items() if r["action"] in ("requested", "releasing")}
+    """Return the rows that somebody asked to release and that no batch has taken since."""
+    actions = (decisions.REQUESTED, decisions.RELEASING)
+    return {i for i, r in decisions.latest(workspace).items() if r["kind"] == "row" and r["action"] in actions}
 
 
 def releasing(workspace: Workspace, table: str) -> dict[str, list[str]]:
-    """Return batch id → quarantine ids of releases that were begun and not finished."""
+    """Return batch id → rows of releases that were begun and not finished."""
     begun: dict[str, list[str]] = {}
-    for i, row in sorted(workspace.control.latest("releases", "quarantine_id").items()):
-        if row["action"] == "releasing" and row["table"] == table:
+    for i, row in sorted(decisions.latest(workspace).items()):
+        if row["action"] == decisions.RELEASING and row["table"] == table:
             begun.setdefault(row["batch_id"], []).append(i)
     return begun
 

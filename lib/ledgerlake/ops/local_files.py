@@ -25,12 +25,12 @@ from ledgerlake.errors import ConfigError, Where
 from ledgerlake.lake import readers
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.alert_rules import findings, plain_text
-from ledgerlake.ops.load import open_quarantine
 from ledgerlake.ops.progress import Progress
 from ledgerlake.ops.run import RunReport, run
+from ledgerlake.ops.untaken import open_quarantine
 from ledgerlake.ports.clock import Clock
 from ledgerlake.ports.secrets import Secrets
-from ledgerlake.publish.model import Publication, PublishOutcome
+from ledgerlake.publish.nowhere import Nowhere
 
 
 @dataclass(frozen=True)
@@ -116,14 +116,10 @@ def run_on_files(
         environment = Environment(environment="files", lake=str(root / "lake"), sources=str(root / "sources"))
         workspace = Workspace(declared, environment, secrets, clock)
         with _remembered(memory / "alerts", Path(workspace.paths.control("alerts"))):
-            report = run(workspace, day, _accept, Progress())
+            report = run(workspace, day, Nowhere(), Progress())
         if report.error is not None:
             raise report.error
         yield LocalRun(report, workspace)
-
-
-def _accept(publication: Publication) -> PublishOutcome:
-    return PublishOutcome("published", {s.table: s.expected_rows for s in publication.slices})
 
 
 def _deliver(pipeline: Pipeline, files: Mapping[str, Path], sources: Path, day: date) -> None:

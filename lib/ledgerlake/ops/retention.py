@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -29,12 +28,12 @@ from ledgerlake.core.retention import (
 )
 from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.lake.control import SCHEMAS
-from ledgerlake.lake.leases import DURATION, process_owner
 from ledgerlake.lake.quarantine import open_rows
 from ledgerlake.lake.readers import PublicationRecord, publications
 from ledgerlake.lake.vacuum import unneeded_files
 from ledgerlake.lake.workspace import Workspace
-from ledgerlake.ops.load import object_paths
+from ledgerlake.ops.decisions import DISMISSED, RELEASED, latest
+from ledgerlake.ops.untaken import object_paths
 
 OBJECTS, EXPORTS = "landed objects", "exports"
 SILVER, MASTER, MART = "silver files", "master files", "mart files"
@@ -42,11 +41,10 @@ SILVER, MASTER, MART = "silver files", "master files", "mart files"
 
 @dataclass(frozen=True)
 class Applied:
-    """What one application removed; not ``complete`` where its leases would have ended first."""
+    """What one application removed."""
 
     run_id: str
     removals: tuple[Removal, ...]
-    complete: bool
 
 
 def plan(workspace: Workspace) -> list[Removal]:
@@ -59,21 +57,19 @@ def plan(workspace: Workspace) -> list[Removal]:
 
 
 def apply(workspace: Workspace) -> Applied:
-    """Remove what may go, holding every table's lease as a run does; repeating it is safe.
+    """Remove what may go, holding the pipeline's lease as a run does; repeating it is safe.
 
     What is going to be removed is recorded before the first object goes, so that a killed
     application leaves nothing unexplained. Raises LeaseHeld while a run writes.
     """
-    with ExitStack() as held:
-        for table in workspace.pipeline.tables:
-            held.enter_context(workspace.leases.hold(f"{workspace.pipeline.name}.{table}", process_owner()))
+    with workspace.leases.hold(workspace.pipeline.name) as lease, workspace.fence.guarded_by(lease):
         started = workspace.now()
         run_id = f"retention-{fingerprint([workspace.pipeline.name, started])[:10]}"
         planned = plan(workspace)
         _record(workspace, run_id, "removing", [r for r in planned if r.gone])
-        done = [replace(r, gone=tuple(_removed(workspace, r.gone, started + DURATION / 2))) for r in planned]
+        done = [replace(r, gone=tuple(_removed(workspace, r.gone))) for r in planned]
         _record(workspace, run_id, "removed", done)
-    return Applied(run_id, tuple(done), [len(r.gone) for r in done] == [len(r.gone) for r in planned])
+    return Applied(run_id, tuple(done))
 
 
 def removed_objects(workspace: Workspace) -> dict[str, datetime]:
@@ -88,11 +84,10 @@ def removed_objects(workspace: Workspace) -> dict[str, datetime]:
     return found | {path: at for path, at in unsure.items() if not workspace.objects.exists(path)}
 
 
-def _removed(workspace: Workspace, items: Sequence[Stored], until: datetime) -> Iterator[Stored]:
-    """Remove objects while there is time, and yield those that are gone."""
+def _removed(workspace: Workspace, items: Sequence[Stored]) -> Iterator[Stored]:
+    """Remove objects while the lease is held, and yield those that are gone."""
     for item in items:
-        if workspace.now() >= until:  # a run may take over the leases when they end
-            return
+        workspace.fence.check()
         workspace.objects.delete(item.path)
         yield item
 
@@ -143,8 +138,9 @@ def _batches(workspace: Workspace, table: str) -> list[LoadedBatch]:
 def _open_rows(workspace: Workspace, table: str) -> list[dict[str, Any]]:
     """Return rows of a table in quarantine; one whose release was begun and not finished is still there."""
     rows = workspace.storage.rows(workspace.paths.quarantine(), f"\"table\" = '{table}'")
-    ended = [r for r in workspace.control.read("releases") if r["action"] in ("released", "discarded")]
-    return open_rows(rows.to_pylist(), ended) if rows else []
+    ended = {i: r for i, r in latest(workspace).items() if r["action"] in (RELEASED, DISMISSED)}
+    order = {b: r["sequence"] for b, r in workspace.control.latest("batches", "batch_id").items()}
+    return open_rows(rows.to_pylist(), ended, order) if rows else []
 
 
 @dataclass(frozen=True)

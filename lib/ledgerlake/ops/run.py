@@ -6,26 +6,40 @@ tables before Spark starts; what was killed half-way goes on from its last commi
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from typing import Any
 
 import ledgerlake
-from ledgerlake.core.identity import RunKey, fingerprint, publication_id
-from ledgerlake.errors import GateBlocked, LedgerlakeError, SourceError
-from ledgerlake.lake.leases import process_owner
+from ledgerlake.core.identity import RunKey, fingerprint
+from ledgerlake.errors import (
+    NOT_TAKEN_EXIT,
+    NOWHERE,
+    GateBlocked,
+    LedgerlakeError,
+    SourceError,
+    StorageUnavailable,
+)
+from ledgerlake.lake.readers import served
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.alert_rules import tell_findings
 from ledgerlake.ops.alerts import alert
-from ledgerlake.ops.extract import Failure, confirm, extract, pending
+from ledgerlake.ops.extract import Failure, confirm, extract, outlook, tell_later
 from ledgerlake.ops.load import Loader, is_loaded, requested, unfinished
 from ledgerlake.ops.mastering import build_masters
 from ledgerlake.ops.progress import Progress, Step
-from ledgerlake.ops.serve import Publish, Server, silver_versions
+from ledgerlake.ops.serve import Server, marts_stand, state_of
+from ledgerlake.ops.settle import look, settle
+from ledgerlake.ops.standing import refused_changes
+from ledgerlake.ops.unexpected import typed
+from ledgerlake.ops.untaken import Untaken, untaken
 from ledgerlake.ports.failures import storage_errors
+from ledgerlake.publish.model import Publishing
 from ledgerlake.quality.result import SuiteResult
+
+ATTEMPTS, BACKOFF_S = 4, 2.0
+"""How often a run works through a storage that fails, and how long it waits first; doubled each time."""
 
 
 @dataclass
@@ -43,46 +57,74 @@ class RunReport:
     results: dict[str, SuiteResult] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     error: LedgerlakeError | None = None
+    untaken: Untaken = field(default_factory=Untaken)
+    on_refusal: str = "deliveries"
+
+    @property
+    def exit_code(self) -> int:
+        """Return what a process that did only this run answers."""
+        if self.error is not None:
+            return self.error.exit_code
+        return NOT_TAKEN_EXIT if self.untaken.fails(self.on_refusal) else 0
 
 
 def run(
-    workspace: Workspace, day: date, publish: Publish, progress: Progress | None = None, first: date | None = None
+    workspace: Workspace, day: date, publishing: Publishing, progress: Progress | None = None, first: date | None = None
 ) -> RunReport:
     """Run the workspace's pipeline for ``day`` and return the report; the record is kept in control.
 
     With ``first`` the run stands for every day from there to ``day``: they are extracted, loaded
     and published together.
 
-    Errors of the product's own tree end up in the report (and its ``error``); others pass.
+    Errors end up in the report (and its ``error``); what nobody foresaw among them, with its traceback in a file.
     """
     progress = progress or Progress()
     started = workspace.now()
     key = RunKey(workspace.pipeline.name, day)
     report = RunReport(
-        f"run-{day.isoformat()}-{fingerprint([str(key), started])[:10]}", key, started, steps=progress.steps
-    )
+        f"run-{day.isoformat()}-{fingerprint([str(key), started, workspace.leases.owner])[:10]}", key, started,
+        steps=progress.steps, on_refusal=workspace.pipeline.spec.on_refusal,
+    )  # fmt: skip
     try:
         with storage_errors():
-            if nothing_to_do(workspace, day, first):
+            if nothing_to_do(workspace, day, first, progress) and look(workspace, publishing, report.run_id).agrees:
                 report.status, report.message = "unchanged", "nothing changed since this day was finished"
                 report.publication_id = _last_id(workspace)
             else:
-                _with_leases(workspace, day, publish, progress, report, first)
+                with workspace.leases.hold(workspace.pipeline.name) as lease, workspace.fence.guarded_by(lease):
+                    _repeated(workspace, day, publishing, progress, report, first)
             tell_findings(workspace, report.run_id, progress)
-    except LedgerlakeError as error:
-        _stop(report, error)
     except Exception as error:
-        alert(workspace, progress, key, "failed", f"An unexpected {type(error).__name__}: see the log")
-        raise
-    if report.error is not None:
-        alert(workspace, progress, key, report.status, report.message)
+        _stop(report, typed(error, NOWHERE, workspace.crashes))
     try:
         with storage_errors():
+            report.untaken = untaken(workspace)
+            if report.error is not None:
+                alert(workspace, progress, key, report.status, report.message)
+            elif report.exit_code:
+                alert(workspace, progress, key, report.status, f"not taken: {report.untaken.in_words()}")
             _record(workspace, report)
-    except LedgerlakeError as error:
+    except Exception as error:
         if report.error is None:  # else there is more to say of why the run stopped
-            _stop(report, error)
+            _stop(report, typed(error, NOWHERE, workspace.crashes))
     return report
+
+
+def _repeated(
+    workspace: Workspace, day: date, publishing: Publishing, progress: Progress, report: RunReport, first: date | None
+) -> None:
+    """Run the stages, a few times where the storage fails: what is finished is recognised and costs nothing."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return _run_stages(workspace, day, publishing, progress, report, first)
+        except StorageUnavailable as error:
+            seconds = BACKOFF_S * 2 ** (attempt - 1)
+            with progress.step("retry", "storage") as words:
+                words.append(f"{error.what}: again in {seconds:.0f} s")
+            workspace.sleep(seconds)
+            workspace.forget()
+            report.failures.clear()
+    return _run_stages(workspace, day, publishing, progress, report, first)
 
 
 def _stop(report: RunReport, error: LedgerlakeError) -> None:
@@ -90,23 +132,18 @@ def _stop(report: RunReport, error: LedgerlakeError) -> None:
     report.error, report.message = error, str(error)
 
 
-def _with_leases(
-    workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport, first: date | None
-) -> None:
-    with ExitStack() as held:
-        owner = process_owner()
-        for table in workspace.pipeline.tables:
-            held.enter_context(workspace.leases.hold(f"{workspace.pipeline.name}.{table}", owner))
-        _run_stages(workspace, day, publish, progress, report, first)
-
-
 def _run_stages(
-    workspace: Workspace, day: date, publish: Publish, progress: Progress, report: RunReport, first: date | None
+    workspace: Workspace, day: date, publishing: Publishing, progress: Progress, report: RunReport, first: date | None
 ) -> None:
+    standing = settle(workspace, publishing, report.run_id, progress)
+    report.publication_id, report.message = _last_id(workspace), standing.said
     loaded = partial(is_loaded, workspace)
     report.failures += confirm(workspace, report.run_id, day, loaded)  # a killed run may not have
     loader = Loader(workspace, report.run_id, report.started_at, day, progress)
-    report.batches = loader.records
+    loader.records = report.batches  # of earlier attempts too
+    report.failures += refused_changes(workspace)
+    if report.failures:
+        raise _stopped(report.failures)
     loader.load_all()  # first what a killed run landed: feeds that compare keys ask silver; failures show again below
     report.failures += extract(workspace, report.run_id, day, progress, first)
     report.failures += loader.load_all()
@@ -114,10 +151,14 @@ def _run_stages(
     report.failures += loader.release_all()
     if report.failures:
         raise _stopped(report.failures)
+    loader.prepare_all()
     build_masters(workspace, report.run_id, progress)
-    server = Server(workspace, report.run_id, day, progress, publish)
+    server = Server(workspace, report.run_id, day, progress, publishing, standing)
+    if server.unchanged:
+        report.status = "published" if standing.said else "unchanged"
+        return
     report.results, report.publication_id = server.verdict.results, server.publication_id
-    report.status = server.serve() if server.publication_id != _last_id(workspace) else "unchanged"
+    report.status = server.serve()
 
 
 def _stopped(failures: list[Failure]) -> LedgerlakeError:
@@ -130,10 +171,11 @@ def _stopped(failures: list[Failure]) -> LedgerlakeError:
     return kind(f"{len(failures)} tables stopped: {others}", where=first.where, then=first.then)
 
 
-def nothing_to_do(workspace: Workspace, day: date, first: date | None = None) -> bool:
+def nothing_to_do(workspace: Workspace, day: date, first: date | None, progress: Progress) -> bool:
     """Say whether the day is finished and nothing new arrived: no data file is opened for this."""
     try:
-        if any(pending(workspace, day, first).values()):
+        found, later = outlook(workspace, day, first)
+        if any(found.values()):
             return False
     except LedgerlakeError:
         return False  # the extraction will meet it again, stop that source and go on with the others
@@ -141,13 +183,16 @@ def nothing_to_do(workspace: Workspace, day: date, first: date | None = None) ->
         return False
     if requested(workspace):
         return False
-    current = publication_id(workspace.pipeline.name, silver_versions(workspace), workspace.pipeline.fingerprint)
-    return bool(workspace.control.read("publications")) and _last_id(workspace) == current
+    last = served(workspace)
+    quiet = last is not None and last.state == state_of(workspace) and marts_stand(workspace, last)
+    if quiet:
+        tell_later(later, progress)
+    return quiet
 
 
 def _last_id(workspace: Workspace) -> str:
-    last = workspace.control.last_publication()
-    return str(last["publication_id"]) if last else ""
+    last = served(workspace)
+    return last.publication_id if last else ""
 
 
 def _record(workspace: Workspace, report: RunReport) -> None:
@@ -156,6 +201,9 @@ def _record(workspace: Workspace, report: RunReport) -> None:
             "logical_date": report.key.date.isoformat(), "status": report.status, "started_at": report.started_at,
             "code_version": ledgerlake.__version__, "config_fingerprint": workspace.pipeline.fingerprint,
             "publication_id": report.publication_id, "message": report.message,
-            "details": {"steps": [vars(s) for s in report.steps], "batches": [b["batch_id"] for b in report.batches]},
+            "details": {
+                "steps": [vars(s) for s in report.steps], "batches": [b["batch_id"] for b in report.batches],
+                "not_taken": report.untaken.counts(),
+            },
         }
     ])  # fmt: skip

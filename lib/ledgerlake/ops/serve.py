@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import ledgerlake
@@ -18,28 +20,28 @@ from ledgerlake.config.mart_sql import mart_graph
 from ledgerlake.config.models import Mart, Table
 from ledgerlake.config.personal import personal_columns
 from ledgerlake.core import change as c
-from ledgerlake.core.identity import publication_id
-from ledgerlake.errors import GateBlocked
+from ledgerlake.core.identity import serving_state
+from ledgerlake.errors import GateBlocked, Where
 from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import candidates
 from ledgerlake.lake.candidates import Candidate
-from ledgerlake.lake.marts import MartBuilder, mart_fingerprint
-from ledgerlake.lake.readers import served
+from ledgerlake.lake.marts import MartBuilder, mart_fingerprint, stands
+from ledgerlake.lake.proofs import repeated_keys
+from ledgerlake.lake.readers import BLOCKED, PUBLISHED, SENDING, PublicationRecord
 from ledgerlake.lake.reading import silver_rows
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.export import exported
 from ledgerlake.ops.parallel import run_graph
 from ledgerlake.ops.progress import Progress
-from ledgerlake.publish.model import Publication, PublishOutcome, TableSlice
+from ledgerlake.ops.settle import Standing
+from ledgerlake.ops.unexpected import typed
+from ledgerlake.publish.model import Publication, Publishing, TableSlice
 from ledgerlake.quality.evaluate import evaluate, failing_keys
 from ledgerlake.quality.gate import blocked_message, decide
 from ledgerlake.quality.result import SuiteResult
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-Publish = Callable[[Publication], PublishOutcome]
-"""The warehouse, as a port: sends one publication and says what came of it."""
 
 
 @dataclass
@@ -54,42 +56,55 @@ class Verdict:
 class Server:
     """Builds, judges and publishes for one run."""
 
-    def __init__(self, workspace: Workspace, run_id: str, day: date, progress: Progress, publish: Publish) -> None:
+    def __init__(
+        self, workspace: Workspace, run_id: str, day: date, progress: Progress, publishing: Publishing, standing: Standing
+    ) -> None:  # fmt: skip
         self._w, self._run_id, self._day = workspace, run_id, day
-        self._progress, self._publish = progress, publish
+        self._progress, self._publishing, self._standing = progress, publishing, standing
         self.inputs = silver_versions(workspace)
-        self.last = served(workspace)
-        self.publication_id = publication_id(workspace.pipeline.name, self.inputs, workspace.pipeline.fingerprint)
+        self.last = standing.served
+        self.state = state_of(workspace)
+        self.publication_id = standing.successor(workspace.pipeline.name, self.state)
         self.verdict = Verdict()
         self.rows: dict[str, int] = {}
 
+    @property
+    def unchanged(self) -> bool:
+        """Say whether readers are served exactly what stands, in the lake and in the warehouse."""
+        return self._standing.serves(self.state) and marts_stand(self._w, self.last)
+
     def serve(self) -> str:
         """Publish what is new and return ``published``; raise GateBlocked where a gate says no."""
-        builder = MartBuilder(self._w, self._run_id, self.inputs, self.last)
+        anew = not self._standing.agrees
+        builder = MartBuilder(self._w, self._run_id, self.inputs, self.last, anew=anew)
         marts = mart_graph(self._w.pipeline)
         judged = [t.table for t in self._w.pipeline.tables.values() if t.suite]
         self._each(marts | {f"gate {t}": set() for t in judged}, partial(self._build_or_judge, builder))
         if self.verdict.blocked:
             gate = self._w.pipeline.spec.gate
             message = "\n".join([*([f"the gate {gate} is closed"] if gate else []), *self.verdict.blocked])
-            self._record("blocked", builder, message)
+            self._record(BLOCKED, builder, message)
             raise GateBlocked(
                 message,
                 then="the last publication stays served; have the source corrected, then run again."
                 f" `ledgerlake trace --publication {self.publication_id}` shows failing keys",
             )
-        with self._progress.step("publish", "snowflake") as words:
-            outcome = self._publish(self._publication(builder))
-            self.rows = dict(outcome.rows_by_table)
+        with self._progress.step("publish", "snowflake") as words, TemporaryDirectory(prefix="ledgerlake-") as aside:
+            publication = self._publication(builder, Path(aside))
+            # Written down first: a run that dies after the warehouse's commit leaves what the next one needs to know.
+            self._record(SENDING, builder, "")
+            self._w.fence.check(surely=True)
+            outcome = self._publishing.publish(publication, partial(self._w.fence.check, surely=True))
+            self.rows = {part.table: part.expected_rows for part in publication.slices}
             words.append(
                 f"{outcome.status.replace('_', ' ')}, {sum(self.rows.values()):,} rows in {len(self.rows)} tables"
             )
-        self._record("published", builder, "")
-        return "published"
+        self._record(PUBLISHED, builder, "")
+        return PUBLISHED
 
     def _each(self, graph: dict[str, set[str]], work: Callable[[str], None]) -> None:
-        for error in run_graph(graph, work, self._w.environment.spark.table_threads).values():
-            raise error
+        for name, error in run_graph(graph, work, self._w.environment.spark.table_threads).items():
+            raise typed(error, Where(table=name.removeprefix("gate ")), self._w.crashes) from error
 
     def _build_or_judge(self, builder: MartBuilder, name: str) -> None:
         kind, _, table = name.partition(" ")
@@ -129,9 +144,26 @@ class Server:
                 if scope.whole
                 else f"{len(scope.partitions)} partitions"
             )
+            if not scope.empty:
+                self._prove_key(candidate)
             if mart.suite and not scope.empty:
                 rows = candidates.read(self._w.spark().newSession(), self._w, candidate, changed_only=True)
                 words.append(self._judge(mart, rows, candidate.version, mart.key, set_aside=False))
+
+    def _prove_key(self, candidate: Candidate) -> None:
+        """Close the gate on a mart in which a key stands more than once: whatever joins it would be doubled."""
+        mart, wrong = candidate.mart, repeated_keys(self._w, candidate)
+        if not wrong:
+            return
+        key = ", ".join(mart.key)
+        why = f"{wrong:,} values of the key ({key}) stand more than once, or are null"
+        self.verdict.blocked.append(f"{mart.mart}: {why}; a join in its SQL may fan out, or `key:` is not the key")
+        self._w.control.append("checks", self._run_id, [
+            {
+                "owner": mart.mart, "owner_version": candidate.version, "suite": "declaration", "type": "key_is_unique",
+                "columns": list(mart.key), "on_fail": "block", "success": False, "unexpected_count": wrong, "why": why,
+            }
+        ])  # fmt: skip
 
     def _judge(
         self, owner: Table | Mart, rows: DataFrame, version: int, key: tuple[str, ...], *, set_aside: bool
@@ -165,24 +197,25 @@ class Server:
             return column in personal_columns(self._w.pipeline, owner)
         return owner.column(column).pii != "none"
 
-    def _publication(self, builder: MartBuilder) -> Publication:
+    def _publication(self, builder: MartBuilder, aside: Path) -> Publication:
         pipeline = self._w.pipeline
         changed = [k for k in builder.built.values() if k.mart.publish and not k.scope.empty]
         results = {n: r.to_ge_json() for n, r in self.verdict.results.items()}
         return Publication(
-            publication_id=self.publication_id, pipeline=pipeline.name, run_id=self._run_id, logical_date=self._day,
+            publication_id=self.publication_id, follows=self._standing.newest_id, number=self._standing.next_number,
+            pipeline=pipeline.name, run_id=self._run_id, logical_date=self._day,
             code_version=ledgerlake.__version__, config_fingerprint=pipeline.fingerprint,
             delta_versions={n: k.version for n, k in builder.built.items()} | {f"silver.{t}": v for t, v in self.inputs.items()},
-            suite_results_json=json.dumps(results, default=str), slices=self._slices(changed),
+            suite_results_json=json.dumps(results, default=str), slices=self._slices(changed, aside),
         )  # fmt: skip
 
-    def _slices(self, changed: list[Candidate]) -> tuple[TableSlice, ...]:
+    def _slices(self, changed: list[Candidate], aside: Path) -> tuple[TableSlice, ...]:
         """Export every changed mart, some at a time."""
         slices: dict[str, TableSlice] = {}
         by_name = {k.mart.mart: k for k in changed}
         self._each(
             {n: set() for n in by_name},
-            lambda n: slices.update({n: exported(self._w, self.publication_id, by_name[n])}),
+            lambda n: slices.update({n: exported(self._w, self.publication_id, by_name[n], aside)}),
         )
         return tuple(slices[n] for n in by_name)
 
@@ -196,8 +229,21 @@ class Server:
             {
                 "publication_id": self.publication_id, "logical_date": self._day.isoformat(), "status": status,
                 "inputs": self.inputs, "marts": marts, "partitions": partitions, "rows": self.rows, "reason": reason,
+                "state": self.state, "follows": self._standing.newest_id, "number": self._standing.next_number,
             }
-        ])  # fmt: skip
+        ], after=self._w.control.last_sequence("publications"))  # fmt: skip
+
+
+def marts_stand(workspace: Workspace, last: PublicationRecord | None) -> bool:
+    """Say whether the lake still holds every mart that it serves."""
+    return last is not None and all(stands(workspace, m, last.marts) for m in workspace.pipeline.spec.marts)
+
+
+def state_of(workspace: Workspace) -> str:
+    """Return the name of what marts would be made from now: tables, their versions, and all declarations."""
+    storage, paths = workspace.storage, workspace.paths
+    tables = {t: (storage.identity(paths.silver(t)), v) for t, v in silver_versions(workspace).items()}
+    return serving_state(tables, workspace.pipeline.fingerprint)
 
 
 def silver_versions(workspace: Workspace) -> dict[str, int]:

@@ -13,7 +13,7 @@ from ledgerlake.core.types import spark_type
 from ledgerlake.errors import NotFoundError, Where
 from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import reading
-from ledgerlake.lake.readers import publications, served
+from ledgerlake.lake.readers import all_records, publications, served
 from ledgerlake.lake.reading import silver_rows
 from ledgerlake.lake.silver import value_literal
 from ledgerlake.lake.workspace import Workspace
@@ -47,14 +47,14 @@ def trace_batch(workspace: Workspace, batch_id: str) -> Facts:
 
 def trace_publication(workspace: Workspace, publication_id: str) -> Facts:
     """Return everything behind a publication: run, code, configuration, checks, versions, batches."""
-    records = publications(workspace)
+    records = all_records(workspace)
     found = [p for p in records if p.publication_id == publication_id]
     if not found:
         raise NotFoundError(
             "no such publication", where=Where(file=publication_id), then="`ledgerlake status` lists publications"
         )
     record = found[-1]
-    before = [p for p in records if p.is_served and p.at < record.at]
+    before = [p for p in records[: records.index(record)] if p.is_served]
     since = before[-1].inputs if before else {}
     batches = [
         {

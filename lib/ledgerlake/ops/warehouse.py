@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ledgerlake.demo.local_snowflake import LocalSnowflake
 from ledgerlake.ports.clock import Clock
 from ledgerlake.ports.secrets import Secrets
 from ledgerlake.ports.snowflake import Connect, SnowflakeSettings, connector
-from ledgerlake.publish.model import Publication, PublishOutcome, Target
+from ledgerlake.publish.model import LedgerRow, Publication, PublishOutcome, Target
 from ledgerlake.publish.publisher import SnowflakePublisher
 
 
@@ -30,11 +30,11 @@ class Warehouse:
             self._local = LocalSnowflake(Path(folder))
             self._local.start()
 
-    def connect(self) -> Connect:
-        """Return the function that opens a session."""
+    def connect(self, run_id: str = "") -> Connect:
+        """Return the function that opens a session; its query tag names the purpose and the run."""
         settings = self._environment.snowflake
         if isinstance(settings, SnowflakeSettings):
-            return connector(settings.parameters(self._secrets, pipeline=self._purpose, run_id=self._purpose))
+            return connector(settings.parameters(self._secrets, pipeline=self._purpose, run_id=run_id))
         self.warm_up()
         assert self._local is not None, "warm_up has just started it"
         return connector(self._local.parameters())
@@ -58,7 +58,11 @@ def open_warehouse(environment: Environment, secrets: Secrets, purpose: str) -> 
 
 def target_of(declared: DeclaredTarget) -> Target:
     """Return a declared target as the publisher knows it."""
-    return Target(declared.database, declared.schema_name, declared.bi_schema, external_stage=declared.external_stage)
+    stage = declared.external_stage
+    return Target(
+        declared.database, declared.schema_name, declared.bi_schema,
+        external_stage=stage.name if stage else None, external_stage_url=stage.url if stage else "",
+    )  # fmt: skip
 
 
 class Publisher:
@@ -68,6 +72,13 @@ class Publisher:
         self._warehouse, self._clock = warehouse, clock
         self._target = target_of(declared)
 
-    def __call__(self, publication: Publication) -> PublishOutcome:
+    def newest(self, pipeline: str, run_id: str) -> LedgerRow | None:
+        """Return what the pipeline's readers are given now."""
+        return self._publisher(run_id).newest(pipeline)
+
+    def publish(self, publication: Publication, may_commit: Callable[[], None]) -> PublishOutcome:
         """Send one publication."""
-        return SnowflakePublisher(self._warehouse.connect(), self._target, self._clock).publish(publication)
+        return self._publisher(publication.run_id).publish(publication, may_commit)
+
+    def _publisher(self, run_id: str) -> SnowflakePublisher:
+        return SnowflakePublisher(self._warehouse.connect(run_id), self._target, self._clock)

@@ -11,7 +11,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ledgerlake.errors import NOWHERE, ConfigError, LedgerlakeError, TransientError, Where
+from ledgerlake.errors import NOWHERE, ConfigError, LedgerlakeError, StorageUnavailable, TransientError, Where
 
 _FULL = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
 _REFUSED = (
@@ -20,7 +20,11 @@ _REFUSED = (
 )  # fmt: skip
 _OUT_OF_REACH = (
     "error sending request", "Connection refused", "Connection reset", "UnknownHostException",
-    "SocketTimeoutException", "SlowDown", "Status Code: 503",
+    "SocketTimeoutException", "SlowDown", "Status Code: 50", "Error Code: InternalError", "<Code>InternalError", "Internal Server Error",
+    "Service Unavailable", "RequestTimeout", "Premature end of Content-Length", "IncompleteRead",
+    "error decoding response body", "operation timed out", "connection closed before message completed",
+    "NoHttpResponseException", "Unable to execute HTTP request", "Broken pipe (os error 32)",
+    "Server returned non-2xx status code: 5", "request or response body error",
 )  # fmt: skip
 _REFUSED_ERRNO = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -57,5 +61,5 @@ def storage_failure(error: BaseException, where: Where = NOWHERE) -> LedgerlakeE
             then="give the account that runs ledgerlake access to it, then run the same command again",
         )  # fmt: skip
     if any(sign in text for sign in _OUT_OF_REACH):
-        return TransientError("the storage cannot be reached", where=where, then="run the same command again later")
+        return StorageUnavailable("the storage cannot be reached", where=where, then="run the same command again later")
     return None

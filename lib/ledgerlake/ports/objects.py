@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +19,15 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlparse
 
-from ledgerlake.errors import ConfigError, LedgerlakeError, NotFoundError, SourceError, TransientError, Where
+from ledgerlake.errors import (
+    ConfigError,
+    LedgerlakeError,
+    NotFoundError,
+    SourceError,
+    StorageUnavailable,
+    TransientError,
+    Where,
+)
 from ledgerlake.ports.failures import storage_failure
 
 
@@ -29,6 +39,7 @@ class ObjectInfo:
     size_bytes: int
     modified_at: datetime
     version: str  # changes whenever the content may have changed: mtime+size locally, ETag on S3
+    fault: str = ""  # why it cannot be read, though it is listed
 
 
 class ObjectStore(Protocol):
@@ -72,24 +83,24 @@ class LocalObjects:
         return str(self.root)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield every file under ``prefix`` in path order; hidden and temporary files are skipped."""
-        found = []
+        """Yield every file under ``prefix`` in path order; only files that this class is writing are skipped.
+
+        Links that lead nowhere, to folders or out of the root are listed with what is wrong with them.
+        """
         try:
-            for folder, _, names in os.walk(self.root / prefix.rpartition("/")[0], onerror=_unless_missing):
-                for name in names:
-                    full = Path(folder) / name
-                    path = full.relative_to(self.root).as_posix()
-                    if path.startswith(prefix) and not name.startswith("."):
-                        found.append((path, full.stat()))
+            found = list(self._files(self.root / prefix.rpartition("/")[0], prefix))
         except OSError as error:
             raise storage_error(error, prefix or self.uri) from error
-        for path, stat in sorted(found, key=lambda item: item[0]):
-            yield ObjectInfo(
-                path,
-                stat.st_size,
-                datetime.fromtimestamp(stat.st_mtime, UTC),
-                f"{stat.st_mtime_ns}:{stat.st_size}",
-            )
+        yield from sorted(found, key=lambda info: info.path)
+
+    def _files(self, top: Path, prefix: str) -> Iterator[ObjectInfo]:
+        root = self.root.resolve()
+        for folder, folders, names in os.walk(top, onerror=_unless_missing):
+            for name in (*names, *(n for n in folders if Path(folder, n).is_symlink())):
+                full = Path(folder, name)
+                path = full.relative_to(self.root).as_posix()
+                if path.startswith(prefix) and not name.startswith(_WRITING):
+                    yield _info(path, full, root)
 
     def read(self, path: str, start: int = 0, length: int | None = None) -> bytes:
         """Return the file's bytes, or a range of them."""
@@ -110,7 +121,7 @@ class LocalObjects:
         target = self.root / path
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_WRITING)
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(body)
@@ -140,6 +151,32 @@ class LocalObjects:
         return (self.root / path).is_file()
 
 
+_WRITING = ".ledgerlake-writing-"
+
+
+def _info(path: str, full: Path, root: Path) -> ObjectInfo:
+    """Return what is listed of a file; of a link what it leads to, unless that is not to be read."""
+    shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    link = full.is_symlink()
+    try:
+        found = full.stat()
+    except OSError as error:
+        if not link and not isinstance(error, FileNotFoundError):
+            raise
+        return ObjectInfo(shown, 0, datetime.fromtimestamp(0, UTC), "gone", "a link that leads nowhere" if link else "")
+    fault = "a name that is not UTF-8" if shown != path else _fault(found, full, root, link=link)
+    modified = datetime.fromtimestamp(found.st_mtime, UTC)
+    return ObjectInfo(shown, found.st_size, modified, f"{found.st_mtime_ns}:{found.st_size}", fault)
+
+
+def _fault(found: os.stat_result, full: Path, root: Path, *, link: bool) -> str:
+    if link and not full.resolve().is_relative_to(root):
+        return "a link that leads out of the source's folder"
+    if stat.S_ISDIR(found.st_mode):
+        return "a link to a folder"
+    return "" if stat.S_ISREG(found.st_mode) else "no regular file"
+
+
 def _unless_missing(error: OSError) -> None:
     """Raise what a listing met on its way, but for folders that do not exist: those hold nothing."""
     if not isinstance(error, FileNotFoundError):
@@ -156,10 +193,12 @@ def storage_error(error: OSError, path: str) -> LedgerlakeError:
 
 
 class S3Objects:
-    """A prefix of an S3 bucket, through a boto3 client that is passed in."""
+    """A prefix of an S3 bucket, through a boto3 client that is passed in; ``sleep`` waits some seconds."""
 
-    def __init__(self, bucket: str, prefix: str, client: Any) -> None:
-        self.bucket, self.prefix, self._client = bucket, prefix.strip("/"), client
+    def __init__(
+        self, bucket: str, prefix: str, client: Any, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.bucket, self.prefix, self._client, self._sleep = bucket, prefix.strip("/"), client, sleep
 
     @property
     def uri(self) -> str:
@@ -186,6 +225,14 @@ class S3Objects:
             request["Range"] = f"bytes={start}"
         elif start or length is not None:
             request["Range"] = f"bytes={start}-" + ("" if length is None else str(start + length - 1))
+        for attempt in range(1, _READS):  # boto3 repeats requests, but not a body that breaks off
+            try:
+                return self._got(path, request)
+            except StorageUnavailable:
+                self._sleep(_BACKOFF_S * 2**attempt)
+        return self._got(path, request)
+
+    def _got(self, path: str, request: dict[str, str]) -> bytes:
         with _s3_errors(path):
             try:
                 return bytes(self._client.get_object(**request)["Body"].read())
@@ -195,7 +242,11 @@ class S3Objects:
                 raise
 
     def write(self, path: str, body: bytes, *, if_absent: bool = False) -> bool:
-        """Put the object; with ``if_absent`` as a conditional write."""
+        """Put the object; with ``if_absent`` as a conditional write.
+
+        A request whose answer was lost is repeated and then refused by its own success: what stands
+        and is the same counts as written.
+        """
         condition = {"IfNoneMatch": "*"} if if_absent else {}
         with _s3_errors(path):
             try:
@@ -203,7 +254,7 @@ class S3Objects:
                 return True
             except self._client.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
-                    return False
+                    return self.read(path) == body
                 raise
 
     def delete(self, path: str) -> None:
@@ -213,7 +264,25 @@ class S3Objects:
 
     def exists(self, path: str) -> bool:
         """Say whether the object exists."""
-        return any(info.path == path for info in self.list(path))
+        with _s3_errors(path):
+            try:
+                self._client.head_object(Bucket=self.bucket, Key=self._key(path))
+                return True
+            except self._client.exceptions.ClientError as error:
+                if str(error.response["Error"]["Code"]) in ("404", "NoSuchKey", "NotFound"):
+                    return False
+                raise
+
+
+_READS, _BACKOFF_S = 5, 0.2
+
+
+def s3_client(**named: str) -> Any:
+    """Return a boto3 client for S3 that repeats what fails by the network's or the service's fault, with backoff."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 8}), **named)
 
 
 _S3_REFUSALS = (
@@ -226,6 +295,7 @@ _S3_REFUSALS = (
 def _s3_errors(path: str) -> Iterator[None]:
     """Turn what S3, or the way to it, answers into the product's errors."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+    from urllib3.exceptions import HTTPError
 
     where = Where(file=path)
     try:
@@ -238,14 +308,17 @@ def _s3_errors(path: str) -> Iterator[None]:
             raise ConfigError(
                 f"S3 answered {code}", where=where, then="check the bucket and the role's rights"
             ) from error
-        raise TransientError(f"S3 answered {code}", where=where, then="run the same command again later") from error
+        raise StorageUnavailable(f"S3 answered {code}", where=where, then="run the same command again later") from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise ConfigError(
             "there are no AWS credentials", where=where, then="give the account a role or keys"
         ) from error
     except BotoCoreError as error:
         what = f"S3 cannot be reached ({type(error).__name__})"
-        raise TransientError(what, where=where, then="run the same command again later") from error
+        raise StorageUnavailable(what, where=where, then="run the same command again later") from error
+    except (OSError, HTTPError) as error:  # a body that breaks off, out of the library below boto3
+        what = f"S3 cannot be reached ({type(error).__name__})"
+        raise StorageUnavailable(what, where=where, then="run the same command again later") from error
 
 
 def open_store(location: str, client: Any = None) -> ObjectStore:
@@ -253,9 +326,7 @@ def open_store(location: str, client: Any = None) -> ObjectStore:
     parts = urlparse(location)
     if parts.scheme in ("s3", "s3a"):
         if client is None:
-            import boto3
-
-            client = boto3.client("s3")
+            client = s3_client()
         return S3Objects(parts.netloc, parts.path.strip("/"), client)
     if parts.scheme in ("", "file"):
         return LocalObjects(Path(parts.path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ledgerlake.errors import PublishError, Where
 from ledgerlake.publish.keyhash import EMPTY
 from ledgerlake.publish.model import Publication, TableSlice
-from ledgerlake.publish.names import bare, snowflake_type
+from ledgerlake.publish.names import bare, is_reserved, snowflake_type
 
 
 def check(publication: Publication) -> None:
@@ -20,6 +20,8 @@ def check(publication: Publication) -> None:
 
 
 def _check_slice(part: TableSlice) -> None:
+    if is_reserved(part.table):
+        _refuse(part, "names that begin with PUBLICATION_ or STG_ belong to ledgerlake's own tables")
     columns = [bare(c.name) for c in part.columns]
     for column in part.columns:
         snowflake_type(column.type)

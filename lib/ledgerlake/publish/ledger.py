@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from ledgerlake.errors import PublishError, TransientError
+from ledgerlake.errors import LeaseLost, PublishError
 from ledgerlake.ports.snowflake import is_missing
 from ledgerlake.publish.model import LedgerRow, Publication, Target
-from ledgerlake.publish.names import qualified
+from ledgerlake.publish.names import LOCKS, qualified
 from ledgerlake.publish.session import Row, Session
 
 COLUMNS = (
     ("PUBLICATION_ID", "VARCHAR"),
+    ("FOLLOWS", "VARCHAR"),  # the publication that it replaces, empty for the first
+    ("NUMBER", "NUMBER(19,0)"),  # its place in the pipeline's order, whatever clocks said
     ("PIPELINE", "VARCHAR"),
     ("RUN_ID", "VARCHAR"),
     ("LOGICAL_DATE", "DATE"),
@@ -29,10 +31,17 @@ COLUMNS = (
 )
 
 
-def create(session: Session, target: Target) -> None:
-    """Create the ledger where it is missing."""
+def create(session: Session, target: Target, pipeline: str) -> None:
+    """Create the ledger, and the row by which a pipeline's transactions queue up, where they are missing."""
     columns = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS)
     session.rows("create the publication ledger", f"CREATE TABLE IF NOT EXISTS {_table(target)} ({columns})")
+    own = '"PIPELINE" VARCHAR, "PUBLICATION_ID" VARCHAR'
+    session.rows("create the publication locks", f"CREATE TABLE IF NOT EXISTS {_locks(target)} ({own})")
+    sql = (
+        f'INSERT INTO {_locks(target)} ("PIPELINE", "PUBLICATION_ID") SELECT ?, \'\''
+        f' WHERE NOT EXISTS (SELECT 1 FROM {_locks(target)} WHERE "PIPELINE" = ?)'
+    )
+    session.affected("enter the pipeline", sql, pipeline, pipeline)
 
 
 def holds(session: Session, target: Target, publication_id: str) -> bool:
@@ -42,26 +51,42 @@ def holds(session: Session, target: Target, publication_id: str) -> bool:
 
 
 def record(session: Session, target: Target, publication: Publication, at: datetime) -> None:
-    """Write the publication's row inside the open transaction.
-
-    Raises :class:`TransientError` where another session has recorded it in the meantime: the
-    transaction must be left, and the next look into the ledger will find the publication.
-    """
+    """Write the publication's row inside the open transaction."""
     names = ", ".join(f'"{name}"' for name, _ in COLUMNS)
-    values = ", ".join(f'CAST(? AS {kind}) AS "{name}"' for name, kind in COLUMNS)
-    known = f'{_table(target)} AS known WHERE known."PUBLICATION_ID" = given."PUBLICATION_ID"'
-    sql = (
-        f"INSERT INTO {_table(target)} ({names}) SELECT {names} FROM (SELECT {values}) AS given "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {known})"
-    )
-    if session.affected("record the publication", sql, *_values(publication, at)) != 1:
-        raise TransientError("another session recorded this publication", then="run the same command again")
+    values = ", ".join(f"CAST(? AS {kind})" for _, kind in COLUMNS)
+    sql = f"INSERT INTO {_table(target)} ({names}) SELECT {values}"
+    session.affected("record the publication", sql, *_values(publication, at))
+
+
+def take_turn(session: Session, target: Target, publication: Publication) -> None:
+    """Begin the open transaction as the successor of the publication that is served.
+
+    The update of the pipeline's one row makes transactions of a pipeline queue up, so that what is
+    read then cannot change before the commit. Raises :class:`LeaseLost` where readers have
+    been given another publication than the one that this was built to follow.
+    """
+    sql = f'UPDATE {_locks(target)} SET "PUBLICATION_ID" = ? WHERE "PIPELINE" = ?'
+    session.affected("take the turn", sql, publication.publication_id, publication.pipeline)
+    standing = newest(session, target, publication.pipeline)
+    if (standing.publication_id if standing else "") != publication.follows:
+        raise LeaseLost(
+            "another run published in the meantime", then="run the same command again; it builds on what is served now"
+        )
+
+
+def newest(session: Session, target: Target, pipeline: str) -> LedgerRow | None:
+    """Return the pipeline's newest publication, None before the first."""
+    return next(iter(_publications(session, target, pipeline, " LIMIT 1")), None)
 
 
 def published(session: Session, target: Target, pipeline: str) -> list[LedgerRow]:
     """Return the pipeline's publications, newest first."""
+    return _publications(session, target, pipeline, "")
+
+
+def _publications(session: Session, target: Target, pipeline: str, limit: str) -> list[LedgerRow]:
     fields = ", ".join(_field(name, kind) for name, kind in COLUMNS)
-    order = 'ORDER BY "PUBLISHED_AT" DESC, "PUBLICATION_ID"'
+    order = f'ORDER BY "NUMBER" DESC{limit}'
     sql = f'SELECT {fields} FROM {_table(target)} WHERE "PIPELINE" = ? {order}'
     return [_parse(row) for row in _rows_if_present(session, sql, pipeline)]
 
@@ -91,6 +116,8 @@ def _values(publication: Publication, at: datetime) -> tuple[str, ...]:
     }
     return (
         publication.publication_id,
+        publication.follows,
+        str(publication.number),
         publication.pipeline,
         publication.run_id,
         publication.logical_date.isoformat(),
@@ -109,9 +136,14 @@ def _partitions(column: str | None, values: tuple[str, ...]) -> list[str] | str:
 
 def _parse(row: Row) -> LedgerRow:
     fields = {name.lower(): value for (name, _), value in zip(COLUMNS, row, strict=True)}
+    fields["number"] = int(fields["number"])
     fields["published_at"] = datetime.fromisoformat(fields["published_at"]).replace(tzinfo=UTC)
     return LedgerRow(**fields)
 
 
 def _table(target: Target) -> str:
     return qualified(target.database, target.schema, target.ledger_table)
+
+
+def _locks(target: Target) -> str:
+    return qualified(target.database, target.schema, LOCKS)

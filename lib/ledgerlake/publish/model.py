@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,15 @@ class TableSlice:
 
 @dataclass(frozen=True)
 class Publication:
-    """A set of table slices that passed their gates together, and the run behind them."""
+    """A set of table slices that passed their gates together, and the run behind them.
+
+    ``follows`` is the publication that the warehouse serves before it (empty: none), and ``number``
+    its place in the pipeline's order of publications.
+    """
 
     publication_id: str
+    follows: str
+    number: int
     pipeline: str
     run_id: str
     logical_date: date
@@ -88,6 +94,8 @@ class LedgerRow:
     """One publication as Snowflake remembers it; the JSON columns stay text."""
 
     publication_id: str
+    follows: str
+    number: int
     pipeline: str
     run_id: str
     logical_date: date
@@ -97,3 +105,15 @@ class LedgerRow:
     delta_versions: str
     suite_results: str
     tables: str
+
+
+class Publishing(Protocol):
+    """The warehouse as a run sees it."""
+
+    def newest(self, pipeline: str, run_id: str) -> LedgerRow | None:
+        """Return what the pipeline's readers are given now, as the warehouse's ledger has it."""
+        ...
+
+    def publish(self, publication: Publication, may_commit: Callable[[], None]) -> PublishOutcome:
+        """Give readers a publication; ``may_commit`` is asked right before, and raises where it must not be."""
+        ...

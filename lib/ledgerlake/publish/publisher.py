@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from ledgerlake.errors import LedgerlakeError, TransientError
+from ledgerlake.errors import LeaseLost, LedgerlakeError, TransientError
 from ledgerlake.ports.clock import Clock
 from ledgerlake.ports.snowflake import Connect
-from ledgerlake.publish import catalog, ledger, staging
+from ledgerlake.publish import catalog, ledger, owners, staging
 from ledgerlake.publish.checks import check
 from ledgerlake.publish.model import LedgerRow, Publication, PublishOutcome, Target
 from ledgerlake.publish.session import Session, end_all, session
@@ -41,8 +41,11 @@ class SnowflakePublisher:
         self._sleep, self._timer, self._attempts = sleep, timer, attempts
         self._orphans: list[Session] = []  # out of reach; ended before the next session is used
 
-    def publish(self, publication: Publication) -> PublishOutcome:
+    def publish(self, publication: Publication, may_commit: Callable[[], None] = lambda: None) -> PublishOutcome:
         """Publish all slices, or find that they are published already; safe to call again.
+
+        ``may_commit`` is asked inside the transaction, right before it is committed, and raises
+        where this run must not publish any more.
 
         Raises :class:`PublishError` where staging or a table does not hold what was sent
         (readers keep the last publication), :class:`TransientError` where Snowflake stayed
@@ -51,19 +54,27 @@ class SnowflakePublisher:
         check(publication)
         try:
             for attempt in range(1, self._attempts):
-                with suppress(TransientError):
-                    return self._attempt(publication)
-                self._sleep(BACKOFF_S * 2 ** (attempt - 1))
-            return self._attempt(publication)
+                try:
+                    return self._attempt(publication, may_commit)
+                except LeaseLost:
+                    raise  # no attempt gives back a turn that another run has taken
+                except TransientError:
+                    self._sleep(BACKOFF_S * 2 ** (attempt - 1))
+            return self._attempt(publication, may_commit)
         finally:
             end_all(self._orphans)
+
+    def newest(self, pipeline: str) -> LedgerRow | None:
+        """Return what the pipeline's readers are given now; raises as :meth:`publish` does."""
+        with session(self._connect) as opened:
+            return ledger.newest(opened, self._target, pipeline)
 
     def published(self, pipeline: str) -> list[LedgerRow]:
         """Return the pipeline's publications from the ledger, newest first."""
         with session(self._connect) as opened:
             return ledger.published(opened, self._target, pipeline)
 
-    def _attempt(self, publication: Publication) -> PublishOutcome:
+    def _attempt(self, publication: Publication, may_commit: Callable[[], None]) -> PublishOutcome:
         seconds: dict[str, float] = {}
         with session(self._connect, self._orphans) as opened:
             with self._timed(seconds, "lookup"):
@@ -74,7 +85,7 @@ class SnowflakePublisher:
             try:
                 self._stage(opened, publication, seconds)
                 with self._timed(seconds, "commit"):
-                    self._commit(opened, publication)
+                    self._commit(opened, publication, may_commit)
             except TransientError:
                 raise  # the session may be gone; the next attempt replaces the staging tables
             except BaseException:
@@ -88,7 +99,8 @@ class SnowflakePublisher:
 
     def _prepare(self, opened: Session, publication: Publication) -> None:
         catalog.create_schemas(opened, self._target)
-        ledger.create(opened, self._target)
+        ledger.create(opened, self._target, publication.pipeline)
+        owners.claim(opened, self._target, publication)
         catalog.prepare(opened, self._target, publication.slices)
 
     def _stage(self, opened: Session, publication: Publication, seconds: dict[str, float]) -> None:
@@ -101,9 +113,10 @@ class SnowflakePublisher:
             for part, name in names:
                 staging.verify(opened, self._target, part, name)
 
-    def _commit(self, opened: Session, publication: Publication) -> None:
+    def _commit(self, opened: Session, publication: Publication, may_commit: Callable[[], None]) -> None:
         opened.begin()
         swap(opened, self._target, publication, self._clock.now())
+        may_commit()
         try:
             opened.commit()
         except TransientError as error:

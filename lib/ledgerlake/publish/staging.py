@@ -15,7 +15,7 @@ from ledgerlake.errors import PublishError, Where
 from ledgerlake.publish.catalog import column_list
 from ledgerlake.publish.keyhash import snowflake_key_hash
 from ledgerlake.publish.model import Publication, TableSlice, Target
-from ledgerlake.publish.names import bare, decimal_digits, literal, qualified, quoted
+from ledgerlake.publish.names import STAGING_PREFIX, bare, decimal_digits, literal, qualified, quoted
 from ledgerlake.publish.partitions import typed_value
 from ledgerlake.publish.session import Session
 
@@ -30,7 +30,7 @@ RESEND = "publish again; if it repeats, rebuild the slice from its Delta version
 
 def staging_name(publication: Publication, part: TableSlice) -> str:
     """Return the staging table's name: one per publication and table."""
-    return bare(f"STG_{part.table}_{re.sub(r'[^A-Za-z0-9]', '_', publication.publication_id[:12])}")
+    return bare(f"{STAGING_PREFIX}{part.table}_{re.sub(r'[^A-Za-z0-9]', '_', publication.publication_id[:12])}")
 
 
 def load(session: Session, target: Target, part: TableSlice, staging: str, attempt: str) -> None:

@@ -16,8 +16,10 @@ from ledgerlake.publish.staging import staging_name
 def swap(session: Session, target: Target, publication: Publication, at: datetime) -> None:
     """Replace every slice and record the publication; the caller holds the transaction.
 
-    Raises :class:`PublishError` where a table does not hold exactly what it was given.
+    Raises :class:`PublishError` where a table does not hold exactly what it was given,
+    :class:`~ledgerlake.errors.LeaseLost` where another publication is served than the one it follows.
     """
+    ledger.take_turn(session, target, publication)
     for part in publication.slices:
         _replace(session, target, part, staging_name(publication, part))
     ledger.record(session, target, publication, at)

@@ -24,7 +24,7 @@ def build_page(facts: RunFacts) -> Page:
         description=facts.description,
         facts=_header(facts),
         alert=alert(facts),
-        message=report.message if report.status == "unchanged" else "",
+        message=report.message if report.status in ("unchanged", "published") else "",
         tiles=tiles(facts),
         runs=recent_runs(facts),
         fates=fates(facts.batches),

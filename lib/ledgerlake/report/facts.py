@@ -16,8 +16,8 @@ from ledgerlake.config.models import Chart
 from ledgerlake.lake import readers
 from ledgerlake.lake.readers import PublicationRecord
 from ledgerlake.lake.workspace import Workspace
-from ledgerlake.ops.load import open_quarantine
 from ledgerlake.ops.run import RunReport
+from ledgerlake.ops.untaken import Untaken, untaken
 
 Record = Mapping[str, Any]
 
@@ -63,12 +63,32 @@ def collect(report: RunReport, workspace: Workspace) -> RunFacts:
         runs=tuple(workspace.control.read("runs")[-RUNS_SHOWN:]),
         batches=_of_run(report, workspace, "batches"),
         checks=_of_run(report, workspace, "checks"),
-        quarantine=tuple(_without_values(row) for row in open_quarantine(workspace)),
+        quarantine=_not_taken(untaken(workspace)),
         publication=own[-1] if own else None,
         served=readers.served(workspace),
         books=_books(workspace),
         charts=_charts(workspace),
     )
+
+
+def _not_taken(left: Untaken) -> tuple[Record, ...]:
+    """Return what is open as records of one shape: rows, batches and objects."""
+    rows = [_without_values(row) for row in left.rows]
+    batches = [
+        {
+            "table": b["table"], "state": "batch quarantined", "reasons": [b["reason"]], "run_id": b["run_id"],
+            "quarantined_at": b["recorded_at"],
+        }
+        for b in left.batches
+    ]  # fmt: skip
+    objects = [
+        {
+            "table": o.table, "state": "object refused", "reasons": [f"{o.refused.source_name}: {o.refused.reason}"],
+            "run_id": o.run_id, "quarantined_at": o.at,
+        }
+        for o in left.objects
+    ]  # fmt: skip
+    return (*objects, *batches, *rows)
 
 
 def _ended_at(report: RunReport, workspace: Workspace) -> datetime:

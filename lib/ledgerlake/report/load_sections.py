@@ -107,15 +107,16 @@ def _version(version: int | None) -> str:
 def quarantine(found: tuple[QuarantineRow, ...]) -> Markup:
     """Return why rows wait in quarantine, table by table."""
     if not found:
-        return section("Open quarantine", tag("p", "Nothing waits in quarantine."))
+        return section("Open quarantine", tag("p", "Everything that was delivered was taken."))
     columns = [
-        Column("Table"), Column("Reason"), Column("State"), Column("Rows", "number"),
+        Column("Table"), Column("Reason"), Column("State"), Column("How many", "number"),
         Column("New in this run", "number"), Column("Since", "short"),
     ]  # fmt: skip
     rows = [(r.table, r.reason, r.state, count(r.rows), count(r.new), r.since) for r in found]
     return section(
         "Open quarantine", table(columns, rows, "Open quarantine"),
-        note="Refused rows broke a rule, held rows wait for a parent. One row may have several reasons.",
+        note="Refused rows broke a rule, held rows wait for a parent; one row may have several reasons. Objects and"
+        " batches were refused whole. `ledgerlake quarantine list` says how to proceed.",
     )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ HOSTILE: tuple[Hostile, ...] = (
     Hostile("an empty object", {"empty+0+0000000000.json": b""}, "refused", "empty"),
     Hostile("a name without partition and offset", {"people.json": b"{}\n"}, "refused", "topic+partition+startOffset"),
     Hostile("gzip cut short", {"cut+0+0000000000.json.gz": gzip.compress(b"{}\n" * 99)[:-9]}, "refused", "cut short"),
-    Hostile("gzip under a plain name", {"zip+0+0000000000.json": gzip.compress(b"{}\n")}, "refused", "without .gz"),
+    Hostile("rubbish under a gzip name", {"zip+0+0000000000.json.gz": b"\xff\xfe\xfd rubbish"}, "refused", "not a gzip stream"),
     Hostile("an Avro container", {"avro+0+0000000000.json": b"Obj\x01rest"}, "refused", "Avro"),
     Hostile("Confluent wire format", {"wire+0+0000000000.json": b"\x00\x00\x00\x00\x07x"}, "refused", "Confluent"),
     Hostile(

@@ -29,8 +29,8 @@ _BITMAP = {"changedFields": ["0x02"], "nulledFields": [], "diffFields": []}
 HOSTILE: tuple[Hostile, ...] = (
     Hostile("empty", {"empty.jsonl": b""}, "refused", "the file is empty"),
     Hostile("cut gzip", {"cut.jsonl.gz": gzip.compress(event())[:-8]}, "refused", "cut short"),
-    Hostile("not gzip", {"plain.jsonl.gz": event()}, "refused", "not a gzip stream"),
-    Hostile("hidden gzip", {"packed.jsonl": gzip.compress(event())}, "refused", "under a name without .gz"),
+    Hostile("not gzip", {"plain.jsonl.gz": b"\xff\xfe\xfd rubbish"}, "refused", "not a gzip stream"),
+    Hostile("hidden gzip", {"packed.jsonl": gzip.compress(event(commit=1, Owner__c="Ann"))}, "accepted"),
     Hostile("cut line", {"cut.jsonl": event() + event()[:40]}, "refused", "truncated"),
     Hostile("Avro", {"events.avro": b"Obj\x01rest"}, "refused", "an Avro container"),
     Hostile("wire format", {"wire.jsonl": b"\x00\x00\x00\x00\x01rest"}, "refused", "Confluent wire format"),

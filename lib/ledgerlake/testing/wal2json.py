@@ -59,7 +59,7 @@ def _quarantined(name: str, says: str, *rows: dict[str, Any]) -> Hostile:
 
 HOSTILE: tuple[Hostile, ...] = (
     _refused("empty file", "empty", b""),
-    _refused("cut line", "truncated", body(*transaction(INSERT))[:-9]),
+    _refused("cut line", "not whole", body(*transaction(INSERT))[:-9]),
     _refused("begins inside a transaction", "outside a transaction", body(INSERT, _COMMIT)),
     _refused("ends inside a transaction", "ends in the middle of a transaction", body(_BEGIN, INSERT)),
     _refused("commit without begin", "begins in the middle of a transaction", body(_COMMIT)),
@@ -73,7 +73,7 @@ HOSTILE: tuple[Hostile, ...] = (
     _refused("format version 1", "format-version 1", body({"change": [{"kind": "insert"}]})),
     _refused("not a number", "not whole", body(_BEGIN, '{"action":"I","schema":"public","table":"people","columns":NaN}', _COMMIT)),
     _refused("not utf8", "UTF-8", b'{"action":"B","lsn":"0/1"}\n\xff\n'),
-    _refused("not gzip", "not a gzip stream", b"plain\n", "plain.json.gz"),
+    _refused("not gzip", "not a gzip stream", b"\xff\xfe\xfd rubbish", "plain.json.gz"),
     _quarantined("unknown action", "unknown action", row("X", ANN)),
     _quarantined("insert without columns", "no columns", row("I")),
     _quarantined("delete without identity", "no identity", row("D")),

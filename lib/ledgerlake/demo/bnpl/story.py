@@ -11,7 +11,7 @@ from datetime import date
 from ledgerlake.config.models import Pipeline, Table
 from ledgerlake.demo.bnpl.simtom_server import SimtomServer
 from ledgerlake.demo.stage import Demo, Setting, Stage
-from ledgerlake.ops.load import open_quarantine
+from ledgerlake.ops.untaken import open_quarantine
 from ledgerlake.ports.secrets import ReferencedSecrets
 
 FRIDAY, SATURDAY = date(2024, 11, 29), date(2024, 11, 30)

@@ -10,7 +10,7 @@ from ledgerlake.demo.customer_master.people import Scale
 from ledgerlake.demo.customer_master.sources import Sources, running_sources
 from ledgerlake.demo.customer_master.world import build_world
 from ledgerlake.demo.stage import Demo, Setting, Stage
-from ledgerlake.ops.load import open_quarantine
+from ledgerlake.ops.untaken import open_quarantine
 
 BI = "FINANCE.CUSTOMER_MASTER_BI"
 

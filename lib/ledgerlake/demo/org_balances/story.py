@@ -23,7 +23,7 @@ from ledgerlake.demo.org_balances.exports import (
 )
 from ledgerlake.demo.org_balances.world import Invoice, World, build_world, day_of
 from ledgerlake.demo.stage import Demo, Setting, Stage
-from ledgerlake.ops.load import open_quarantine
+from ledgerlake.ops.untaken import open_quarantine
 from ledgerlake.ports.secrets import ReferencedSecrets
 
 BI = "FINANCE.ORG_BALANCES_BI"

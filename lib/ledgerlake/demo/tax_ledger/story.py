@@ -12,7 +12,7 @@ from ledgerlake.demo.stage import Demo, Setting, Stage
 from ledgerlake.demo.tax_ledger.deliveries import Deliveries, exported_at
 from ledgerlake.demo.tax_ledger.world import DAYS, Scale, World, build_world
 from ledgerlake.ops.as_of import Moments, as_of
-from ledgerlake.ops.load import open_quarantine
+from ledgerlake.ops.untaken import open_quarantine
 from ledgerlake.ports.secrets import ReferencedSecrets, Secrets
 
 BI = "FINANCE.TAX_LEDGER_BI"

@@ -7,6 +7,7 @@ event flattening transformation; what was taken from it stands in docs/feeds/deb
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from ledgerlake.feeds.debezium.layout import verify_layout
 from ledgerlake.feeds.debezium.options import DebeziumSource, DebeziumTable, check_options
 from ledgerlake.feeds.decoding.frame import decoded
 from ledgerlake.feeds.files import FileFeed, Probe
+from ledgerlake.landing.manifest import Layout
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -36,17 +38,17 @@ class DebeziumFeed(FileFeed):
         """Check that options agree with each other and with the table's columns."""
         check_options(DebeziumSource(**source.options), table)
 
-    def date_of(self, name: str) -> date | None:
-        """Return the day of a ``dt=`` folder, None without one."""
-        return kafka_files.file_date(name)
+    def dates(self, source: Source) -> Callable[[str], date | None]:
+        """Return how a ``dt=`` folder tells the day."""
+        return kafka_files.file_date
 
     def probe(self, source: Source, table: Table) -> Probe:
         """Refuse names outside the layout, what is not JSON lines, and messages laid out otherwise."""
         options = DebeziumSource(**source.options)
 
-        def probe(name: str, body: bytes) -> tuple[str, ...]:
-            layout = kafka_files.probe(name, body)
-            verify_layout(name, body, options)
+        def probe(name: str, body: bytes) -> Layout:
+            layout = kafka_files.probe(name, body, options.limits)
+            verify_layout(name, body, options, table)
             return layout
 
         return probe

@@ -7,18 +7,17 @@ declared layout when the object lands; every further line is checked when it is 
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from ledgerlake.config.models import Column, Table
 from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.csv_names import refuse_other_spelling
 from ledgerlake.feeds.debezium.options import ORDER_FIELDS, DebeziumSource
-from ledgerlake.feeds.decoding.records import Path, Record, path_of
+from ledgerlake.feeds.decoding.bodies import pieces
+from ledgerlake.feeds.decoding.records import Path, Record, at, path_of
 
 Layout = tuple[str, bool, str]
-_PROBED_BYTES = 1 << 22
-"""How much of a compressed object is opened to see its first message."""
 
 
 class Paths:
@@ -35,6 +34,9 @@ class Paths:
         self.op = "__op" if flat else "op"
         self.deleted = "__deleted" if flat else None
         self.order = tuple(map(path_of, source.order_fields if flat else ORDER_FIELDS[source.database]))
+        names = ("schema" if source.database == "postgresql" else "db", "table")
+        self.named: tuple[Path, ...] = tuple((f"__{n}",) if flat else ("source", n) for n in names)
+        """Where a message names its schema (MySQL: database) and its table."""
         self.server: Path | None = None if flat or source.server_id is None else ("source", "server_id")
 
     def full(self, column: Column) -> Path:
@@ -67,34 +69,36 @@ def layout_of(line: Mapping[str, Any]) -> Layout | None:
     return ("key_value" if wrapped else "value", schemas, "envelope" if envelope else "flattened")
 
 
-def verify_layout(name: str, body: bytes, source: DebeziumSource) -> None:
-    """Raise :class:`SourceError` where the object's first message is not laid out as declared."""
-    seen = _first_layout(name, body)
+def verify_layout(name: str, body: bytes, source: DebeziumSource, table: Table) -> None:
+    """Raise :class:`SourceError` where the object's first message is not laid out as declared, or spells a column otherwise."""
+    first = _first_message(name, body)
+    if first is None:
+        return
+    seen, record = first
     declared = (source.message, source.schemas, source.form)
-    if seen and seen != declared:
+    if seen != declared:
         message, schemas, form = seen
         raise SourceError(
             "the messages are laid out otherwise than declared: they look like"
             f" `message: {message}`, `schemas: {str(schemas).lower()}`, `form: {form}`",
             where=Where(file=name),
         )
+    paths = Paths(source)
+    row = at(record, paths.root + paths.after)
+    if type(row) is dict:
+        refuse_other_spelling(name, row, [path[0] for path in columns_of(table)])
 
 
-def _first_layout(name: str, body: bytes) -> Layout | None:
-    """Return the layout of the first message that can be read; what cannot is left to the reader."""
-    text = zlib.decompressobj(wbits=31).decompress(body, _PROBED_BYTES) if name.endswith(".gz") else body
-    start = 0
-    while start < min(len(text), _PROBED_BYTES):
-        end = text.find(b"\n", start)
-        line = text[start : end if end >= 0 else len(text)]
-        start = end + 1 if end >= 0 else len(text)
+def _first_message(name: str, body: bytes) -> tuple[Layout, Record] | None:
+    """Return the layout of the first message that can be read, and the message; what cannot is left to the reader."""
+    for line in next(pieces(name, body)).split(b"\n"):
         try:
             record = json.loads(line)
         except ValueError:
             continue
         found = layout_of(record) if isinstance(record, dict) else None
         if found:
-            return found
+            return found, record
     return None
 
 

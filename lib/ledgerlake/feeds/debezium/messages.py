@@ -9,6 +9,7 @@ import msgspec
 
 from ledgerlake.config.models import Table
 from ledgerlake.feeds.debezium.layout import Paths, columns_of, foreign_schema, is_tombstone
+from ledgerlake.feeds.debezium.names import TableNames
 from ledgerlake.feeds.debezium.options import DebeziumSource
 from ledgerlake.feeds.debezium.order import Order, mysql_position, other_log, postgresql_position
 from ledgerlake.feeds.debezium.ordinary import WITH_ROW, ordinary_reader
@@ -25,6 +26,7 @@ _LAYOUT = "not laid out as declared: see `message`, `schemas` and `form` of the 
 _IDENTITY = "a delete without its key: set REPLICA IDENTITY, or dump the message key and declare `message: key_value`"
 _PARTITIONS = "a truncate in a topic of several partitions: its order is not certain; rebuild the table"
 _KEY_MOVED = "an update changes the key: the message key is not the key of the contract"
+_OTHER_TABLE = "a message of another table: declare `feed: {table: schema.table}` where a topic holds several"
 _SERVER = "another server_id: after a change of server the order is unknown"
 
 
@@ -36,6 +38,7 @@ class Messages:
         self._paths = paths = Paths(source)
         self._ordinary = ordinary_reader(table, source)
         self._parse = _parser(source)
+        self._tables = TableNames(table)
         self._columns = columns_of(table)
         self._keys = [table.column_names.index(k) for k in table.key]
         self._nothing: Row = (None,) * len(self._columns)
@@ -48,10 +51,10 @@ class Messages:
         """Return a line's message; None for tombstones and logical messages, which are left out."""
         found = self._ordinary(line)
         if found:
-            (op, order, row, server), schema = found
+            (op, order, row, server, named), schema = found
             texts = [v if v is None else str(v) for v in order]
             position = self._position(texts, op)
-            if position and not self._other_server(op, texts, server):
+            if position and not self._other_server(op, texts, server) and self._tables.is_own(named):
                 return ordinal, line, op, position, None, schema, row
         return self.whole(ordinal, line)
 
@@ -65,12 +68,15 @@ class Messages:
             amiss = "not a JSON object" if record is None else _LAYOUT
             return ordinal, line, None, None, amiss, None, self._nothing
         op = self._op(root, line)
-        if op == "m":
+        foreign = not self._tables.is_own([at(root, path) for path in self._paths.named])
+        if op == "m" or (foreign and self._tables.are_shared):
             return None
         order = [self._text_at(root, path, line) for path in self._paths.order]
         position = self._position(order, op)
         row, unfit = self._row(record, root, line, op) if op else (self._nothing, None)
-        problem = self._unframed(record, root, line, op, order, position) or unfit
+        problem = (
+            (_OTHER_TABLE if foreign else None) or self._unframed(record, root, line, op, order, position) or unfit
+        )
         return ordinal, line, op, position, problem, self._schema(record), row
 
     def _text_at(self, root: Record, path: Path, line: bytes) -> str | None:

@@ -8,13 +8,13 @@ from pydantic import Field
 
 from ledgerlake.config.models import Table
 from ledgerlake.core.types import decimal_parts
-from ledgerlake.feeds.base import Options
+from ledgerlake.feeds.base import FileOptions, Options
 
 ORDER_FIELDS = {"postgresql": ("source.sequence", "source.lsn"), "mysql": ("source.file", "source.pos", "source.row")}
 """Where an envelope tells its order, by database."""
 
 
-class DebeziumSource(Options):
+class DebeziumSource(FileOptions):
     """How the connector and its converter write; verified for each object and each line.
 
     ``decimal_mode`` and ``time_precision`` are the connector's ``decimal.handling.mode`` and
@@ -34,7 +34,13 @@ class DebeziumSource(Options):
 
 
 class DebeziumTable(Options):
-    """Per table, only where messages carry no schema: units of times, scales of decimals."""
+    """Per table: ``table`` as messages name it, ``schema.table`` (MySQL: ``database.table``), where the topic's name does not say it.
+
+    Where it is declared, the topic may hold messages of others too: they are left out. ``timestamps`` and
+    ``scales``, only where messages carry no schema, are units of times and scales of decimals.
+    """
+
+    table: str | None = Field(default=None, pattern=r"^[^.]+\.[^.]+$")
 
     timestamps: dict[str, Literal["millis", "micros", "nanos"]] = Field(default_factory=dict)
     scales: dict[str, int] = Field(default_factory=dict)

@@ -21,8 +21,8 @@ from ledgerlake.feeds.decoding.records import Path, at
 Values = tuple[Any, ...]
 Ordinary: TypeAlias = "tuple[_Message, Any]"
 """The message and its schema."""
-_Message: TypeAlias = "tuple[str, Values, Values, Any]"
-"""Op code, values of the order fields, the row's, the server's id."""
+_Message: TypeAlias = "tuple[str, Values, Values, Any, Values]"
+"""Op code, values of the order fields, the row's, the server's id, schema and table."""
 
 WITH_ROW = ("c", "u", "r")
 _PLAIN = {str, int, type(None)}
@@ -60,7 +60,9 @@ def _envelope(table: Table, source: DebeziumSource) -> tuple[type, Callable[[Any
     columns, keys = columns_of(table), [table.column_names.index(k) for k in table.key]
     after, row_of = _fields(columns)
     before, key_of = _fields([columns[k] for k in keys])
-    facts, facts_of = _fields([*(path[1:] for path in Paths(source).order), ("server_id",)])
+    paths = Paths(source)
+    facts, facts_of = _fields([*(path[1:] for path in (*paths.order, *paths.named)), ("server_id",)])
+    order = len(paths.order)
     fields: list[Any] = [("op", str), ("after", after), ("source", facts), ("before", before | None, None)]
     none = [] if source.schemas else [("schema", None, None)]
     kind = msgspec.defstruct("Envelope", [*fields, *none], gc=False)
@@ -70,7 +72,7 @@ def _envelope(table: Table, source: DebeziumSource) -> tuple[type, Callable[[Any
         if op not in WITH_ROW or (op == "u" and found.before is not None and moved(key_of(found.before), row)):
             return None
         facts = facts_of(found.source)
-        return op, facts[:-1], row, facts[-1]
+        return op, facts[:order], row, facts[-1], facts[order:-1]
 
     def moved(old: Values, row: Values) -> bool:
         now = [row[k] for k in keys]
@@ -82,16 +84,17 @@ def _envelope(table: Table, source: DebeziumSource) -> tuple[type, Callable[[Any
 def _flattened(table: Table, source: DebeziumSource) -> tuple[type, Callable[[Any], _Message | None]]:
     paths, columns = Paths(source), columns_of(table)
     schema = foreign_schema(table, source)
-    facts = [*paths.order, (paths.op,), (str(paths.deleted),), *([schema] if schema else ())]
+    facts = [*paths.order, *paths.named, (paths.op,), (str(paths.deleted),), *([schema] if schema else ())]
     kind, values_of = _fields([*columns, *facts])
     row, order = slice(len(columns)), slice(len(columns), len(columns) + len(paths.order))
+    named = slice(order.stop, order.stop + len(paths.named))
 
     def message_of(found: Any) -> _Message | None:
         values = values_of(found)
-        op, deleted, *strange = values[order.stop :]
+        op, deleted, *strange = values[named.stop :]
         if op not in WITH_ROW or deleted not in _ALIVE or strange not in _NO_SCHEMA:
             return None
-        return op, values[order], values[row], None
+        return op, values[order], values[row], None, values[named]
 
     return kind, message_of
 

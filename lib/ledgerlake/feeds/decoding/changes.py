@@ -71,7 +71,7 @@ def _array(column: Any, count: int, kind: pa.DataType) -> pa.Array:
         return pa.array([json_text(value) for value in column], kind)
 
 
-def numbered(before: str, first: int, count: int, digits: int) -> pa.Array:
-    """Return ``before`` and ``count`` numbers from ``first`` on, each of that many digits."""
-    numbers = pc.utf8_lpad(pa.array(range(first, first + count), pa.int64()).cast(pa.string()), digits, "0")
-    return pc.binary_join_element_wise(before, numbers, "")
+def numbered(before: str, numbers: Sequence[int], digits: int) -> pa.Array:
+    """Return ``before`` and each number, of that many digits."""
+    texts = pc.utf8_lpad(pa.array(numbers, pa.int64()).cast(pa.string()), digits, "0")
+    return pc.binary_join_element_wise(before, texts, "")

@@ -6,6 +6,7 @@ control characters in strings, text that is not UTF-8.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
@@ -18,6 +19,7 @@ Record = Mapping[str, Any]
 Path = tuple[str, ...]
 """Names from the top of a record downwards."""
 
+_PARTS = re.compile(r'(?:^|(?<=\.))("[^"]+"|[^.]*)(?=\.|$)')
 _EMPTY: Record = {}
 _record = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
 fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -38,8 +40,10 @@ def raw_of(line: bytes) -> str:
 
 
 def path_of(dotted: str) -> Path:
-    """Return a dotted path's names."""
-    return tuple(dotted.split("."))
+    """Return a dotted path's names; one that holds a dot itself stands in double quotes: ``"user.name".first``."""
+    if '"' not in dotted:
+        return tuple(dotted.split("."))
+    return tuple(part[1:-1] if part[:1] == '"' else part for part in _PARTS.findall(dotted))
 
 
 def at(record: Any, path: Path) -> Any:

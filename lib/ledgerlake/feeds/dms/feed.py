@@ -9,17 +9,30 @@ guide, "Using Amazon S3 as a target".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Source, Table
-from ledgerlake.feeds.base import Extraction, Reading
-from ledgerlake.feeds.dms.layout import BEFORE, file_date, file_order, probe_csv, probe_file
+from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.decoding.frame import read_objects
+from ledgerlake.feeds.dms.csv import DmsRows
+from ledgerlake.feeds.dms.layout import (
+    BEFORE,
+    ROW_TABLE,
+    file_date,
+    file_order,
+    is_full_load,
+    probe_csv,
+    probe_file,
+)
 from ledgerlake.feeds.dms.options import DmsSource, DmsTable, check_options
-from ledgerlake.feeds.dms.read import read_group
-from ledgerlake.feeds.files import FileFeed, Probe, changed, copy_files, open_location, unseen, write_manifest
-from ledgerlake.feeds.tabular import by_layout
-from ledgerlake.landing.manifest import LandedObject, Manifest
+from ledgerlake.feeds.dms.read import read_parquet
+from ledgerlake.feeds.files import FileFeed, Probe
+from ledgerlake.feeds.tabular import as_texts, by_layout
+from ledgerlake.landing.manifest import LandedObject
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -39,47 +52,60 @@ class DmsFeed(FileFeed):
         """Check that what is declared of the files fits together."""
         check_options(source, table)
 
-    def date_of(self, name: str) -> date | None:
-        """Return the date in a CDC file's name; full-load files belong to no date."""
-        return file_date(name)
+    def dates(self, source: Source) -> Callable[[str], date | None]:
+        """Return how a CDC file's name tells its date; full-load files belong to no date."""
+        return file_date
+
+    def own_columns(self, source: Source) -> frozenset[str]:
+        """Return the columns that the task adds."""
+        options = DmsSource(**source.options)
+        return frozenset(filter(None, (options.op_column, options.timestamp_column, options.sequence_column)))
+
+    def order_declared(self, source: Source, table: Table) -> str:
+        """Return the sequence: commit times rank among the times in files' names, sequences do not."""
+        column = DmsSource(**source.options).sequence_column
+        return f"sequence_column: {column}" if column else ""
+
+    def prefixes(self, source: Source, table: Table) -> tuple[str, ...]:
+        """Return the table's own folder and that of transaction files."""
+        path = DmsSource(**source.options).cdc_path
+        return (f"{table.resource}/", *([f"{path}/"] if path else []))
+
+    def refuse_replaced(self, name: str) -> None:
+        """Refuse a reload: it is newer than all changes before it, and nothing in it says when it was made."""
+        if is_full_load(name):
+            raise SourceError(
+                "a full load that came again: its rows would rank below all changes", where=Where(file=name),
+                then="load the reload as a table of another name, with the changes that follow it",
+            )  # fmt: skip
+
+    def bytes_max(self, source: Source) -> int | None:
+        """Return the limit of text; Parquet is read piece by piece."""
+        return super().bytes_max(source) if DmsSource(**source.options).format == "csv" else None
 
     def probe(self, source: Source, table: Table) -> Probe:
         """Return the check of a file's frame and layout against what the task is declared to write."""
         options = DmsSource(**source.options)
         return lambda name, body: probe_file(name, body, options, table)
 
-    def extract(self, request: Extraction) -> list[Manifest]:
-        """Land new objects per table: its own folder's, and the transaction files."""
-        return [m for t in request.tables if (m := self._extract_table(request, t))]
-
-    def _extract_table(self, request: Extraction, table: Table) -> Manifest | None:
-        probe = self.probe(request.source, table)
-        found = [copy_files(request, table, prefix, probe, self.date_of) for prefix in _prefixes(request, table)]
-        objects = [o for landed, _ in found for o in landed]
-        refused = [r for _, broken in found for r in broken]
-        return write_manifest(request, table, objects, refused, {}) if objects or refused else None
-
-    def pending(self, request: Extraction) -> dict[str, int]:
-        """Count unseen (and replaced) objects per table."""
-        return {
-            t.table: sum(self._waiting(request, t, prefix) for prefix in _prefixes(request, t)) for t in request.tables
-        }
-
-    def _waiting(self, request: Extraction, table: Table, prefix: str) -> int:
-        store, log = open_location(request), request.logs[table.table]
-        fresh = sum(1 for _ in unseen(store, prefix, log, request.logical_date, self.date_of))
-        return fresh + len(changed(store, prefix, log))
-
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """Return the payload columns: the layout without DMS's own columns."""
-        pairs = dict(entry.split(":", 1) for entry in item.layout)
-        return {n: t for n, t in pairs.items() if not n.startswith((BEFORE, "$"))}
+        return {n: t for n, t in item.layout if not n.startswith((BEFORE, "$"))}
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
-        """Read each group of files with one layout, then union; one scan in all."""
-        return by_layout(reading, lambda layout, items: read_group(spark, reading, layout, items))
+        """Read each file once: CSV by decoding it, Parquet by Spark, a scan for each layout."""
+        options = DmsSource(**reading.source_options)
+        columnar = [i for i in reading.objects if options.format == "parquet" and not _in_transactions(i)]
+        rows = [i for i in reading.objects if i not in columnar]
+        frames = []
+        if rows:
+            read = DmsRows(reading.table, options)
+            frames.append(read_objects(spark, replace(reading, objects=tuple(rows)), read))
+        if columnar:
+            only = replace(reading, objects=tuple(columnar))
+            frames.append(by_layout(only, lambda layout, items: read_parquet(spark, only, layout, items)))
+        return frames[0] if len(frames) == 1 else as_texts(frames, reading.table)
 
 
-def _prefixes(request: Extraction, table: Table) -> list[str]:
-    path = DmsSource(**request.source.options).cdc_path
-    return [f"{table.resource}/", *([f"{path}/"] if path else [])]
+def _in_transactions(item: LandedObject) -> bool:
+    return any(name == ROW_TABLE for name, _ in item.layout)

@@ -7,17 +7,18 @@ user guide, "Using Amazon S3 as a target".
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterator
 from datetime import date
 from pathlib import PurePosixPath
 
 from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.csv_names import check_spelling, header_columns
+from ledgerlake.feeds.decoding.csv_columns import first_row, rows_of
 from ledgerlake.feeds.dms.options import DmsSource, DmsTable
-from ledgerlake.feeds.tabular import csv_columns, names_of, parquet_layout
+from ledgerlake.feeds.parquet_files import parquet_layout
+from ledgerlake.feeds.tabular import names_of
+from ledgerlake.landing.manifest import LandedObject, Layout
 
 BEFORE = "BI_"
 ROW_TABLE, ROW_SCHEMA = "$table", "$schema"
@@ -41,6 +42,16 @@ def file_order(name: str) -> str:
     return f"0|{int(load[1], 16):010d}" if load else f"1|{base}"
 
 
+def place_of(item: LandedObject) -> str:
+    """Return the same for a delivery: one that came again under its name ranks above the first, below the next name."""
+    return file_order(item.source_name) + (f"~{item.delivery:04d}" if item.delivery > 1 else "")
+
+
+def is_full_load(name: str) -> bool:
+    """Say whether a file is part of a full load."""
+    return _LOAD.search(PurePosixPath(name).name) is not None
+
+
 def is_transactions(name: str, options: DmsSource) -> bool:
     """Say whether a file holds the changes of all tables; raise :class:`SourceError` for a strange name there."""
     if options.cdc_path is None or not name.startswith(f"{options.cdc_path}/"):
@@ -50,47 +61,39 @@ def is_transactions(name: str, options: DmsSource) -> bool:
     return True
 
 
-def probe_file(name: str, body: bytes, options: DmsSource, table: Table) -> tuple[str, ...]:
+def probe_file(name: str, body: bytes, options: DmsSource, table: Table) -> Layout:
     """Check a file's frame and return its layout; raise :class:`SourceError` where it is not as declared."""
     own = DmsTable(**table.feed)
     if is_transactions(name, options):
         layout = _probe_transactions(name, body, options, own, table)
     elif options.format == "parquet":
-        layout = parquet_layout(name, body)
+        layout = parquet_layout(name, body, table)
     else:
         layout = probe_csv(name, body, options, own)
     _verify(name, layout, options, table)
     return layout
 
 
-def probe_csv(name: str, body: bytes, options: DmsSource, own: DmsTable) -> tuple[str, ...]:
+def probe_csv(name: str, body: bytes, options: DmsSource, own: DmsTable) -> Layout:
     """Check a CSV file's frame and return its layout: every column is text."""
-    _refuse_gzip(name, body)
-    declared = () if options.header else _declared(name, body, options, own)
-    return tuple(f"{c}:string" for c in csv_columns(name, body, header=options.header, declared=declared))
-
-
-def _refuse_gzip(name: str, body: bytes) -> None:
-    if body[:2] == b"\x1f\x8b":
-        raise SourceError(
-            "gzip where CSV is declared: set CompressionType=NONE on the endpoint", where=Where(file=name)
-        )
+    declared = None if options.header else _declared(name, body, options, own)
+    return tuple((c, "string") for c in header_columns(name, body, options, options.limits, declared, ()))
 
 
 def _declared(name: str, body: bytes, options: DmsSource, own: DmsTable) -> tuple[str, ...]:
     """Return the one declared layout that has the width of the file's first row.
 
-    Where none has it, the first is returned, which :func:`csv_columns` refuses.
+    Where none has it, the first is returned, which :func:`header_columns` refuses.
     """
     layouts = [layout for order in own.orders for layout in _with_op(name, order, options)]
-    first = next(_rows(body), [])
+    first = first_row(name, body, options, options.limits)
     fitting = [layout for layout in layouts if len(layout) == len(first)]
     if len(fitting) > 1:
         raise SourceError(
             f"{len(first)} columns fit two declared layouts, with and without Op: declare `op_on_full_load`",
             where=Where(file=name),
         )
-    if not fitting and len(layouts) > 1 and first and tuple(first) not in layouts:
+    if not fitting and len(layouts) > 1 and tuple(first) not in layouts:
         widths = sorted({len(layout) for layout in layouts})
         raise SourceError(
             f"{len(first)} columns where {widths} are declared: add the new layout to `column_orders`",
@@ -104,37 +107,30 @@ def _with_op(name: str, order: tuple[str, ...], options: DmsSource) -> list[tupl
     if options.op_column is None:
         return [order]
     full = (options.op_column, *order)
-    if not _LOAD.search(name):
+    if not is_full_load(name):
         return [full]
     return {None: [full, order], True: [full], False: [order]}[options.op_on_full_load]
 
 
-def _rows(body: bytes) -> Iterator[list[str]]:
-    return csv.reader(io.StringIO(body.decode("utf-8", errors="replace"), newline=""))
-
-
-def _probe_transactions(name: str, body: bytes, options: DmsSource, own: DmsTable, table: Table) -> tuple[str, ...]:
+def _probe_transactions(name: str, body: bytes, options: DmsSource, own: DmsTable, table: Table) -> Layout:
     """Return the layout of the table's rows in a transaction file, by the width of the first of them."""
-    _refuse_gzip(name, body)
-    if not body.endswith(b"\n"):
-        raise SourceError("the file is empty or ends in the middle of a line (truncated)", where=Where(file=name))
     schema, named = row_names(table)
-    try:
-        first = next(_rows(body), [])
-        mine = next((row for row in _rows(body) if row[1:3] == [named, schema]), None)
-    except csv.Error as error:
-        raise SourceError("not CSV", where=Where(file=name)) from error
+    rows = rows_of(name, body, options, options.limits)
+    first = next(rows, [])
     if len(first) < 4 or first[0] not in _OPS:
         raise SourceError("a transaction file's rows begin with operation, table, schema", where=Where(file=name))
+    found = (len(row) for row in (first, *rows) if row[1:3] == [named, schema])
     orders = {len(order) + 3: order for order in own.orders}
-    width = len(mine) if mine else min(orders)
+    width = next(found, min(orders))
+    for _ in found:  # the frame of the whole file is checked
+        pass
     if width not in orders:
         raise SourceError(
             f"rows of {width - 3} values where {sorted(n - 3 for n in orders)} are declared: "
             "add the new layout to `column_orders`",
             where=Where(file=name, table=table.table),
         )
-    return tuple(f"{c}:string" for c in (options.op_column, ROW_TABLE, ROW_SCHEMA, *orders[width]))
+    return tuple((c, "string") for c in (options.op_column or "Op", ROW_TABLE, ROW_SCHEMA, *orders[width]))
 
 
 def row_names(table: Table) -> tuple[str, str]:
@@ -143,8 +139,9 @@ def row_names(table: Table) -> tuple[str, str]:
     return schema, named
 
 
-def _verify(name: str, layout: tuple[str, ...], options: DmsSource, table: Table) -> None:
-    names, load = names_of(layout), _LOAD.search(name)
+def _verify(name: str, layout: Layout, options: DmsSource, table: Table) -> None:
+    names, load = names_of(layout), is_full_load(name)
+    check_spelling(name, names, [c.source_name for c in table.columns])
     where = Where(file=name, table=table.table)
     for column in filter(None, [options.op_column, options.timestamp_column, options.sequence_column]):
         if column not in names and not (column == options.op_column and load):

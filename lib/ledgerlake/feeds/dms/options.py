@@ -7,10 +7,11 @@ from typing import Literal
 from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
-from ledgerlake.feeds.base import Options
+from ledgerlake.feeds.base import FileOptions, Options
+from ledgerlake.feeds.decoding.csv_grammar import CsvOptions
 
 
-class DmsSource(Options):
+class DmsSource(CsvOptions, FileOptions):
     """How the task writes its files; must match what the files hold, and is verified per file.
 
     ``op_column: null`` says that the task writes no ``Op`` (``CdcInsertsOnly`` or
@@ -21,7 +22,6 @@ class DmsSource(Options):
 
     format: Literal["csv", "parquet"] = "csv"
     header: bool = True
-    null: str = ""
     op_column: str | None = "Op"
     op_on_full_load: bool | None = None
     timestamp_column: str | None = None
@@ -44,6 +44,7 @@ class DmsTable(Options):
 def check_options(source: Source, table: Table) -> None:
     """Raise ``ValueError`` where options, valid each by itself, do not fit together."""
     options, own = DmsSource(**source.options), DmsTable(**table.feed)
+    options.check_dialect()
     if options.format == "csv" and not options.header and not own.orders:
         raise ValueError("CSV without a header needs `feed: {column_order: […]}`")
     if options.cdc_path:

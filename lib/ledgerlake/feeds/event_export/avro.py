@@ -29,14 +29,17 @@ _LOGICAL = {
     ("int", "date"): "date",
     ("long", "timestamp-millis"): "timestamp",
     ("long", "timestamp-micros"): "timestamp",
-    ("long", "local-timestamp-millis"): "timestamp",
-    ("long", "local-timestamp-micros"): "timestamp",
+    ("long", "local-timestamp-millis"): "timestamp_ntz",
+    ("long", "local-timestamp-micros"): "timestamp_ntz",
+    ("long", "timestamp-nanos"): "timestamp_ns",  # Spark does not know it, and reads the count
+    ("long", "local-timestamp-nanos"): "timestamp_ntz_ns",
+    ("int", "time-millis"): "time",
+    ("long", "time-micros"): "time",
 }
-_TIMES = ("time-millis", "time-micros", "timestamp-nanos", "local-timestamp-nanos")
 
 
 def avro_fields(name: str, body: bytes) -> dict[str, str]:
-    """Return dotted field → Spark type, or ``unsupported (…)``, of a whole container.
+    """Return dotted field → type of a whole container, as :mod:`ledgerlake.core.types.sources` calls them.
 
     Raises :class:`SourceError` for what is no container, is cut or damaged, or has a schema
     that cannot be read.
@@ -147,15 +150,17 @@ def _without_null(schema: Any) -> Any:
 
 def _leaf_type(schema: Any) -> str:
     if isinstance(schema, list):
-        return "unsupported (a union)"
+        return "other (a union)"
     written: Mapping[str, Any] = schema if isinstance(schema, dict) else {"type": schema}
     kind, logical = str(written["type"]), written.get("logicalType")
     if kind in ("bytes", "fixed"):
-        if logical == "decimal" and written.get("precision", 99) <= 38:
-            return f"decimal({written['precision']},{written.get('scale', 0)})"
-        return f"unsupported ({kind})"
-    if logical in _TIMES:
-        return f"unsupported ({logical})"
+        if logical == "decimal":
+            return f"decimal({written.get('precision', 0)},{written.get('scale', 0)})"
+        return "uuid" if logical == "uuid" else "binary"
     if kind == "enum":
         return "string"
-    return _LOGICAL.get((kind, str(logical))) or _PRIMITIVES.get(kind) or f"unsupported ({kind})"
+    return (
+        _LOGICAL.get((kind, str(logical)))
+        or _PRIMITIVES.get(kind)
+        or (kind if kind in ("array", "map") else f"other ({kind})")
+    )

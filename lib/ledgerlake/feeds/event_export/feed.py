@@ -8,28 +8,32 @@ exactly the fields that are present in them, so absent keeps and null clears.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Column, Source, Table
-from ledgerlake.core.types import decimal_parts
+from ledgerlake.core.types.sources import never
 from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds import kafka_files
 from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.decoding.bodies import Limits, limits_of
 from ledgerlake.feeds.decoding.frame import decoded
 from ledgerlake.feeds.event_export.avro import MAGIC, avro_fields
 from ledgerlake.feeds.event_export.json import JsonEvents
 from ledgerlake.feeds.event_export.options import EventSource, EventTable
 from ledgerlake.feeds.files import FileFeed, Probe
 from ledgerlake.feeds.frames import literal, path_sql, placed
-from ledgerlake.feeds.kafka_files import file_date, file_order, probe
-from ledgerlake.feeds.tabular import by_layout, names_of
-from ledgerlake.landing.manifest import LandedObject
+from ledgerlake.feeds.kafka_files import file_date, file_order
+from ledgerlake.feeds.tabular import by_layout
+from ledgerlake.landing.manifest import LandedObject, Layout
+from ledgerlake.sql.values import text_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["EventExportFeed", "EventSource", "EventTable", "file_date", "file_order", "probe"]
+__all__ = ["EventExportFeed", "EventSource", "EventTable", "file_date", "file_order"]
 
 _POSITION = "concat(split_part(_order, '|', 1), '|', lpad(CAST(split_part(_order, '|', 2) AS BIGINT) + _ordinal, 20, '0')) AS _position"
 
@@ -47,30 +51,38 @@ class EventExportFeed(FileFeed):
         own, avro = EventTable(**table.feed), EventSource(**source.options).format != "json"
         if bool(own.op_field) != bool(own.ops):
             raise ValueError("`op_field` and `ops` go together")
+        if bool(own.table_field) != bool(own.table_names):
+            raise ValueError("`table_field` and `table_names` go together")
         if avro and ("patch" in own.ops.values() or table.changes == "partial"):
             raise ValueError("Avro records have every field: what a patch leaves out cannot be told from null")
         if "patch" in own.ops.values() and table.changes != "partial":
             raise ValueError("patch operations need `changes: partial`")
 
-    def date_of(self, name: str) -> date | None:
-        """Return the day of a ``dt=`` folder, None without one."""
-        return file_date(name)
+    def dates(self, source: Source) -> Callable[[str], date | None]:
+        """Return how a ``dt=`` folder tells the day."""
+        return file_date
+
+    def bytes_max(self, source: Source) -> int | None:
+        """Return the limit of text; containers are read piece by piece."""
+        return super().bytes_max(source) if EventSource(**source.options).format == "json" else None
 
     def probe(self, source: Source, table: Table) -> Probe:
         """Refuse names outside the layout, and what is not whole or not of the declared format."""
-        form = EventSource(**source.options).format
-        if form == "json":
-            return _probe_json
-        return lambda name, body: (
-            _probe_json(name, body) if form == "any" and body[: len(MAGIC)] != MAGIC else _probe_avro(name, body, table)
-        )
+        form, limits = EventSource(**source.options).format, limits_of(source.options)
+
+        def probe(name: str, body: bytes) -> Layout:
+            if form == "json" or (form == "any" and body[: len(MAGIC)] != MAGIC):
+                return _probe_json(name, body, limits)
+            return _probe_avro(name, body, table)
+
+        return probe
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Decode each record once; what is not a JSON object is a problem, not an error."""
         if EventSource(**reading.source_options).format == "json":
             return decoded(spark, reading, JsonEvents(reading.table))
 
-        def read_group(layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
+        def read_group(layout: Layout, items: list[LandedObject]) -> DataFrame:
             if layout:  # the fields of a container's schema; lines have none
                 return _read_avro(spark, reading, layout, items)
             return decoded(spark, replace(reading, objects=tuple(items)), JsonEvents(reading.table))
@@ -78,61 +90,63 @@ class EventExportFeed(FileFeed):
         return by_layout(reading, read_group)
 
 
-def _probe_json(name: str, body: bytes) -> tuple[str, ...]:
+def _probe_json(name: str, body: bytes, limits: Limits) -> Layout:
     if body[:4] == MAGIC:
         file_order(name)
         raise SourceError(
             "an Avro container where JSON lines are declared: a topic of Avro is a source with `format: avro`",
             where=Where(file=name),
         )
-    return probe(name, body)
+    return kafka_files.probe(name, body, limits)
 
 
-def _probe_avro(name: str, body: bytes, table: Table) -> tuple[str, ...]:
-    """Return ``field:type`` of every leaf; refuse what the contract's columns cannot be read from."""
+def _probe_avro(name: str, body: bytes, table: Table) -> Layout:
+    """Return field and type of every leaf; refuse what the contract's columns cannot be read from."""
     file_order(name)
     fields, own = avro_fields(name, body), EventTable(**table.feed)
     where = Where(file=name, table=table.table)
+    if own.table_field and fields.get(own.table_field) != "string":
+        raise SourceError(f"the schema has no text in the field {own.table_field!r} that names the table", where=where)
     if own.op_field and fields.get(own.op_field) != "string":
         raise SourceError(f"the schema has no text in the operation's field {own.op_field!r}", where=where)
     for column in table.columns:
         problem = _unreadable(column, fields, required=not column.nullable or column.name in table.key)
         if problem:
-            raise SourceError(f"{column.source_name}: {problem}", where=where)
-    return tuple(f"{field}:{kind}" for field, kind in fields.items())
+            raise SourceError(f"the column {column.source_name!r} {problem}", where=where)
+    return tuple(fields.items())
 
 
 def _unreadable(column: Column, fields: dict[str, str], *, required: bool) -> str | None:
     kind = fields.get(column.source_name)
     if kind is None:
         inside = any(f.startswith(f"{column.source_name}.") for f in fields)
-        said = "is a record: name its fields (`source: record.field`)" if inside else "missing from the schema"
+        said = "is a struct: declare its fields with `source: field.inner`" if inside else "is missing from the schema"
         return said if inside or required else None
-    if kind.startswith("unsupported"):
-        return f"of a type that cannot be read: {kind}"
-    if kind in ("float", "double") and (decimal_parts(column.type) or column.unit != "major"):
-        return "a float, which is not exact: have it written as decimal (logical type) or as text"
-    if kind in ("timestamp", "date") and column.format != "auto":
-        return "has its own time type: leave `format` out"
-    return None
+    return never(kind, column.kind, column.unit)
 
 
-def _read_avro(spark: SparkSession, reading: Reading, layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
+def _read_avro(spark: SparkSession, reading: Reading, layout: Layout, items: list[LandedObject]) -> DataFrame:
     """Read containers of one schema; every value becomes text, exactly, so that schemas may differ in a batch."""
-    own, present = EventTable(**reading.table.feed), set(names_of(layout))
+    own, kinds = EventTable(**reading.table.feed), dict(layout)
     orders = {i.path: file_order(i.source_name) for i in items}
     records = spark.read.format("avro").load([f"{reading.lake_uri}/{path}" for path in orders])
     rows = placed(spark, records.selectExpr("struct(*) AS j"), orders)
+    if own.table_field:
+        names = ", ".join(map(literal, own.table_names))
+        rows = rows.where(f"coalesce({path_sql('j', own.table_field)} IN ({names}), true)")
     op = _op_sql(own)
     return rows.selectExpr(
         "_object", "_ordinal", f"{op} AS _op", _POSITION,
         f"CASE WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
         f"CASE WHEN {op} IS NULL THEN to_json(j) END AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried",
         *(
-            f"CAST({path_sql('j', c.source_name) if c.source_name in present else 'NULL'} AS STRING) AS `{c.name}`"
-            for c in reading.table.columns
+            f"{_text(c.source_name, kinds)} AS `{c.name}`" for c in reading.table.columns
         ),
     )  # fmt: skip
+
+
+def _text(source: str, kinds: Mapping[str, str]) -> str:
+    return text_sql(path_sql("j", source), kinds[source]) if source in kinds else "CAST(NULL AS STRING)"
 
 
 def _op_sql(own: EventTable) -> str:

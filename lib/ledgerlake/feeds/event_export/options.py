@@ -6,17 +6,22 @@ from typing import Literal
 
 from pydantic import Field
 
-from ledgerlake.feeds.base import Options
+from ledgerlake.feeds.base import FileOptions, Options
 
 
-class EventSource(Options):
+class EventSource(FileOptions):
     """How events are written; ``any``: each object's first bytes tell, for services that write one table together."""
 
     format: Literal["json", "avro", "any"] = "json"
 
 
 class EventTable(Options):
-    """Per table: the field that names the operation, and what its values mean."""
+    """Per table: the field that names the operation, and what its values mean; the field that names the table, and its values.
+
+    Where ``table_field`` is declared, a topic may hold several tables' events: those of others are left out.
+    """
 
     op_field: str | None = None
+    table_field: str | None = None
+    table_names: tuple[str, ...] = ()
     ops: dict[str, Literal["upsert", "patch", "delete", "truncate"]] = Field(default_factory=dict)

@@ -16,7 +16,6 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError, TransientError
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.decoding.frame import decoded
-from ledgerlake.feeds.files import landing_path, write_manifest
 from ledgerlake.feeds.http_stream.days import (
     Asked,
     Service,
@@ -29,6 +28,7 @@ from ledgerlake.feeds.http_stream.days import (
 )
 from ledgerlake.feeds.http_stream.records import StreamedRecords
 from ledgerlake.feeds.http_stream.volumes import Volumes
+from ledgerlake.feeds.landed import landing_path, write_manifest
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog
 from ledgerlake.ports.http import Retries
 from ledgerlake.ports.objects import content_hash

@@ -15,7 +15,7 @@ from pydantic import Field
 from ledgerlake.config.models import Source, Table
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.decoding.frame import decoded
-from ledgerlake.feeds.files import write_manifest
+from ledgerlake.feeds.landed import write_manifest
 from ledgerlake.feeds.postgres.pgoutput import decode
 from ledgerlake.feeds.postgres.slot_checks import verified_slot, verify_no_gap, verify_publication, verify_table
 from ledgerlake.feeds.postgres.slot_landing import SlotReader, TableLanding
@@ -85,7 +85,7 @@ class PostgresSlotFeed(Feed):
 
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """Return the columns the table had when the object's changes were made."""
-        return dict(entry.rsplit(":", 1) for entry in item.layout) or None
+        return dict(item.layout) or None
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Decode the landed lines."""

@@ -15,11 +15,11 @@ from typing import Any
 
 from ledgerlake.config.models import Table
 from ledgerlake.feeds.base import Extraction
-from ledgerlake.feeds.files import landing_path
+from ledgerlake.feeds.landed import landing_path
 from ledgerlake.feeds.postgres.pgoutput import Begin, Change, Commit, Message, Relation, Row, Truncate
 from ledgerlake.feeds.postgres.slot_session import format_lsn
 from ledgerlake.feeds.postgres.types import type_of_oid
-from ledgerlake.landing.manifest import LandedObject
+from ledgerlake.landing.manifest import LandedObject, Layout
 from ledgerlake.ports.objects import content_hash
 
 
@@ -33,14 +33,14 @@ class TableLanding:
     object_bytes_max: int
     landed_until: int  # changes committed before this LSN were landed by an earlier extraction
     objects: list[LandedObject] = field(default_factory=list)
-    layout: tuple[str, ...] = ()
+    layout: Layout = ()
     place: int = 0
     _lines: list[bytes] = field(default_factory=list)
     _size: int = 0
 
     def relate(self, columns: Iterable[tuple[str, int, int]]) -> None:
         """Take the table's columns (name, type OID, modifier); a changed layout closes the open object."""
-        layout = tuple(f"{name}:{type_of_oid(oid, modifier)}" for name, oid, modifier in columns)
+        layout = tuple((name, type_of_oid(oid, modifier)) for name, oid, modifier in columns)
         if layout != self.layout:
             self.close()
             self.layout = layout

@@ -8,16 +8,20 @@ null. Source: wal2json's README and ``wal2json.c``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
 from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
-from ledgerlake.feeds.base import Extraction, Options, Reading
+from ledgerlake.feeds.base import Options, Reading
+from ledgerlake.feeds.decoding.bodies import limits_of
 from ledgerlake.feeds.decoding.frame import decoded
-from ledgerlake.feeds.files import FileFeed, Probe, changed, land_files, open_location, unseen
+from ledgerlake.feeds.file_order import day_of
+from ledgerlake.feeds.files import FileFeed, Probe
 from ledgerlake.feeds.postgres.wal2json_lines import Wal2JsonLines
 from ledgerlake.feeds.postgres.wal2json_probe import probe
-from ledgerlake.landing.manifest import LandedObject, Manifest
+from ledgerlake.landing.manifest import LandedObject
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -42,36 +46,24 @@ class Wal2JsonFeed(FileFeed):
         if table.resource.count(".") != 1:
             raise ValueError(f"the resource {table.resource!r} must be schema.table")
 
+    def prefixes(self, source: Source, table: Table) -> tuple[str, ...]:
+        """Return the folder that all tables of the source read, or the table's own."""
+        folder = Wal2JsonTable(**table.feed).folder.strip("/")
+        return (f"{folder}/" if folder else "",)
+
     def probe(self, source: Source, table: Table) -> Probe:
         """Refuse objects that do not hold whole transactions; the layout is the table's undeclared columns."""
-        return lambda name, body: probe(name, body, table)
+        return lambda name, body: probe(name, body, table, limits_of(source.options))
 
-    def extract(self, request: Extraction) -> list[Manifest]:
-        """Land new objects for each table: all tables of the source read the same ones."""
-        landed = [
-            land_files(request, t, _folder(t), self.probe(request.source, t), self.date_of) for t in request.tables
-        ]
-        return [m for m in landed if m]
-
-    def pending(self, request: Extraction) -> dict[str, int]:
-        """Count unseen (and replaced) objects per table."""
-        store, found = open_location(request), {}
-        for table in request.tables:
-            log = request.logs[table.table]
-            fresh = sum(1 for _ in unseen(store, _folder(table), log, request.logical_date, self.date_of))
-            found[table.table] = fresh + len(changed(store, _folder(table), log))
-        return found
+    def dates(self, source: Source) -> Callable[[str], date | None]:
+        """Return how a name tells its day."""
+        return day_of
 
     def columns_of(self, table: Table, item: LandedObject) -> dict[str, str] | None:
         """Return the declared columns and the undeclared ones that the object's rows carry."""
         declared = {c.source_name: spark_type(c.type) for c in table.columns}
-        return declared | dict(entry.rsplit(":", 1) for entry in item.layout)
+        return declared | dict(item.layout)
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Decode the landed lines."""
         return decoded(spark, reading, Wal2JsonLines(reading.table))
-
-
-def _folder(table: Table) -> str:
-    folder = Wal2JsonTable(**table.feed).folder.strip("/")
-    return f"{folder}/" if folder else ""

@@ -13,31 +13,31 @@ from typing import Any
 
 from ledgerlake.config.models import Table
 from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.decoding.bodies import NO_LIMITS, Limits
+from ledgerlake.feeds.decoding.lines import chunks
 from ledgerlake.feeds.decoding.records import Record, record_of
-from ledgerlake.feeds.json_lines import content
 from ledgerlake.feeds.postgres.types import type_of_name
+from ledgerlake.landing.manifest import Layout
 
 _LSN = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
 
 
-def probe(name: str, body: bytes, table: Table) -> tuple[str, ...]:
-    """Return the undeclared columns of the table's rows as ``column:type``.
+def probe(name: str, body: bytes, table: Table, limits: Limits = NO_LIMITS) -> Layout:
+    """Return the undeclared columns of the table's rows and their types.
 
     Raises :class:`SourceError` for an object that is empty, cut short, not of format-version 2,
     or that begins or ends in the middle of a transaction.
     """
     seen = _Seen(name, table)
-    for number, text in enumerate(_lines(name, body), 1):
+    for number, text in enumerate(_lines(name, body, limits), 1):
         seen.take(number, _record(name, number, text))
     seen.finish()
-    return tuple(f"{column}:{kind}" for column, kind in seen.added.items())
+    return tuple(seen.added.items())
 
 
-def _lines(name: str, body: bytes) -> Iterator[bytes]:
-    body = b"".join(content(name, body))
-    if not body.endswith(b"\n"):
-        raise SourceError("the file ends in the middle of a line (truncated)", where=Where(file=name))
-    yield from body[:-1].split(b"\n")
+def _lines(name: str, body: bytes, limits: Limits) -> Iterator[bytes]:
+    for lines in chunks(name, body, limits):
+        yield from lines
 
 
 def _record(name: str, number: int, line: bytes) -> Record:

@@ -8,7 +8,7 @@ Hard deletes leave no row behind: they are found by comparing all keys, as often
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -18,18 +18,19 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
-from ledgerlake.feeds.files import write_manifest
 from ledgerlake.feeds.frames import literal
+from ledgerlake.feeds.landed import write_manifest
 from ledgerlake.feeds.moment_text import moment_text, timestamp_text
+from ledgerlake.feeds.parquet_files import parquet_layout, scan_parquet
 from ledgerlake.feeds.query.database import Database, by_key, by_time, connect, database_errors, quoted
-from ledgerlake.feeds.tabular import by_layout, parquet_layout, scan_parquet
-from ledgerlake.landing.manifest import LandedObject, Manifest
+from ledgerlake.feeds.tabular import by_layout
+from ledgerlake.landing.manifest import LandedObject, Layout, Manifest
 from ledgerlake.ports.objects import content_hash
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_GONE_AT = "_at:string"  # the column that only landed deletes have: their position
+_GONE_AT = ("_at", "string")  # the column that only landed deletes have: their position
 _TICK = timedelta(microseconds=1)
 
 
@@ -85,8 +86,9 @@ class QueryFeed(Feed):
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Read landed rows and landed deletes; a row's position is its watermark in microseconds."""
 
-        def read_group(layout: tuple[str, ...], items: list[LandedObject]) -> DataFrame:
-            rows = scan_parquet(spark, reading, layout, items, lambda _: "")  # positions need no order of objects
+        def read_group(layout: Layout, items: list[LandedObject]) -> DataFrame:
+            landed = replace(reading, table=_landed_as(reading.table))
+            rows = scan_parquet(spark, landed, layout, items, lambda _: "", ("_at",))  # positions need no order
             return _deletes(rows, reading.table) if _GONE_AT in layout else _rows(rows, reading.table, layout)
 
         return by_layout(reading, read_group)
@@ -159,7 +161,7 @@ def _land_rows(pull: _Pull) -> list[LandedObject]:
     rows = pull.database.read(_query(pull.table, pull.own.watermark, pull.since, pull.until), _partitions(pull))
     rows.write.mode("overwrite").parquet(f"{pull.request.lake.uri}/{pull.folder}")
     begin = pull.since.isoformat() if pull.since else "start"
-    return _landed(pull.request, pull.folder, f"{pull.table.resource} {begin}..{pull.until.isoformat()}")
+    return _landed(pull.request, pull.table, pull.folder, f"{pull.table.resource} {begin}..{pull.until.isoformat()}")
 
 
 def _partitions(pull: _Pull) -> list[str]:
@@ -204,7 +206,7 @@ def _land_deletes(pull: _Pull) -> list[LandedObject]:
             where=Where(table=table.table),
             then="check the connection and the table; raise max_share for one run if the deletes are meant",
         )
-    return _landed(pull.request, folder, f"{table.resource} keys gone {pull.reached.isoformat()}")
+    return _landed(pull.request, table, folder, f"{table.resource} keys gone {pull.reached.isoformat()}")
 
 
 def _server_keys(pull: _Pull) -> DataFrame:
@@ -222,28 +224,33 @@ def _query(table: Table, watermark: str, since: datetime | None, until: datetime
     return f"SELECT {columns} FROM {table.resource} WHERE {mark} < '{until.isoformat()}'{lower}"
 
 
-def _landed(request: Extraction, folder: str, name: str) -> list[LandedObject]:
+def _landed(request: Extraction, table: Table, folder: str, name: str) -> list[LandedObject]:
     """Return the landed files of a query; at the source they are named by what was asked."""
     found: list[LandedObject] = []
     for item in request.lake.list(folder + "/"):
         if item.path.endswith(".parquet"):
             body, told = request.lake.read(item.path), f"{name} #{len(found)}"
-            layout = parquet_layout(item.path, body)
+            layout = parquet_layout(item.path, body, _landed_as(table))
             found.append(
                 LandedObject(item.path, told, content_hash(body), item.size_bytes, request.clock.now(), layout)
             )
     return found
 
 
-def _rows(frame: DataFrame, table: Table, layout: tuple[str, ...]) -> DataFrame:
+def _landed_as(table: Table) -> Table:
+    """Return the table as its rows are landed: under the contract's names."""
+    return table.model_copy(update={"columns": tuple(c.model_copy(update={"source": None}) for c in table.columns)})
+
+
+def _rows(frame: DataFrame, table: Table, layout: Layout) -> DataFrame:
     mark = QueryTable(**table.feed).watermark
-    position = (timestamp_text if f"{mark}:timestamp" in layout else moment_text)(f"`{mark}`")
+    position = (timestamp_text if (mark, "timestamp") in layout else moment_text)(f"`{mark}`")
     return frame.selectExpr(*_frame("upsert", position), *(f"`{n}`" for n in table.column_names))
 
 
 def _deletes(frame: DataFrame, table: Table) -> DataFrame:
     values = (
-        f"CAST({f'`{c.name}`' if c.name in table.key else 'NULL'} AS {spark_type(c.type)}) AS `{c.name}`"
+        f"`{c.name}`" if c.name in table.key else f"CAST(NULL AS {spark_type(c.type)}) AS `{c.name}`"
         for c in table.columns
     )
     return frame.selectExpr(*_frame("delete", "_at"), *values)

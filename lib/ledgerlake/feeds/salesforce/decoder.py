@@ -22,8 +22,8 @@ from ledgerlake.feeds.salesforce.reader import DIVIDED, NESTED, Event, EventRead
 from ledgerlake.feeds.salesforce.values import Values
 from ledgerlake.landing.manifest import LandedObject
 
-FETCHED = "refetched:"
-"""Before the rank, in the layout of an object that holds what Salesforce answered."""
+FETCHED, ANSWERED = "refetched", "answered"
+"""With the rank, and with each request, in the layout of an object that holds what Salesforce answered."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ChangeEvents:
 
 def rank_of(item: LandedObject) -> int:
     """Return 0 for a delivered object; answers count upwards."""
-    return int(item.layout[0].removeprefix(FETCHED)) if item.layout else 0
+    return int(item.layout[0][1]) if item.layout else 0
 
 
 def _changes(events: Sequence[Event], values: Values, table: Table) -> Changes:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ledgerlake.errors import SourceError, Where
+from ledgerlake.feeds.decoding.bodies import NO_LIMITS, Limits
+from ledgerlake.feeds.decoding.lines import lines_in
 from ledgerlake.feeds.decoding.records import Record, path_of, record_of
-from ledgerlake.feeds.json_lines import lines_in
 
 HEADER = "ChangeEventHeader"
 ROOTS = ("", "payload.", "data.payload.")
@@ -122,7 +123,9 @@ class Found:
     newest: str
 
 
-def examine(name: str, body: bytes, entity: str, order: FieldOrder, sources: Sequence[str]) -> Found:
+def examine(
+    name: str, body: bytes, entity: str, order: FieldOrder, sources: Sequence[str], limits: Limits = NO_LIMITS
+) -> Found:
     """Read an object's events; ``sources`` are the contract's field paths.
 
     Raises :class:`SourceError` for an object whose frame is broken or whose bitmaps cannot be
@@ -130,7 +133,7 @@ def examine(name: str, body: bytes, entity: str, order: FieldOrder, sources: Seq
     """
     refetches, newest = set(), ""
     tops = {path_of(s)[0] for s in sources} | {HEADER}
-    for number, line in enumerate(lines_in(name, body), 1):
+    for number, line in enumerate(lines_in(name, body, limits), 1):
         payload = payload_of(record_of(line) or _EMPTY, tops)
         header = payload.get(HEADER)
         if not isinstance(header, dict) or header.get("entityName") != entity:

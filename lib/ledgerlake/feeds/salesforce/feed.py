@@ -8,20 +8,25 @@ wait in the manifest's cursor. Source: Salesforce Change Data Capture Developer 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError, SourceError, Where
-from ledgerlake.feeds.base import Extraction, Options, Reading
+from ledgerlake.feeds import deliveries
+from ledgerlake.feeds.base import Extraction, FileOptions, Options, Reading
+from ledgerlake.feeds.decoding.bodies import Limits, limits_of
 from ledgerlake.feeds.decoding.frame import decoded
-from ledgerlake.feeds.files import FileFeed, Probe, copy_files, landing_path, write_manifest
-from ledgerlake.feeds.salesforce.decoder import FETCHED, ChangeEvents
+from ledgerlake.feeds.file_order import day_of
+from ledgerlake.feeds.files import FileFeed, Probe
+from ledgerlake.feeds.landed import landing_path, write_manifest
+from ledgerlake.feeds.salesforce.decoder import ANSWERED, FETCHED, ChangeEvents
 from ledgerlake.feeds.salesforce.events import Found, Refetch, examine, names_in
 from ledgerlake.feeds.salesforce.refetch import Org, fetch, rest_field
-from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog, RefusedObject
+from ledgerlake.landing.manifest import LandedObject, Layout, Manifest, ManifestLog
 from ledgerlake.ports.http import Retries
 from ledgerlake.ports.objects import content_hash
 
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 _BEFORE_ALL = f"{0:019d}|{0:010d}"
 
 
-class SalesforceSource(Options):
+class SalesforceSource(FileOptions):
     """How the org is asked for what events do not tell; only with a ``connection``."""
 
     api_version: str = Field(default="62.0", pattern=r"^\d{2}\.0$")
@@ -89,7 +94,11 @@ class SalesforceFeed(FileFeed):
 
     def probe(self, source: Source, table: Table) -> Probe:
         """Return the check of an object's frame and bitmaps."""
-        return _Examiner(table).probe
+        return _Examiner(table, limits_of(source.options)).probe
+
+    def dates(self, source: Source) -> Callable[[str], date | None]:
+        """Return how a name tells its day."""
+        return day_of
 
     def pending(self, request: Extraction) -> dict[str, int]:
         """Count new objects and requests that Salesforce has not answered yet."""
@@ -105,15 +114,16 @@ class SalesforceFeed(FileFeed):
         return [m for m in landed if m]
 
     def _extract_table(self, request: Extraction, table: Table) -> Manifest | None:
-        log, examiner = request.logs[table.table], _Examiner(table)
-        objects, refused = copy_files(request, table, f"{table.resource}/", examiner.probe, self.date_of)
+        log, examiner = request.logs[table.table], _Examiner(table, limits_of(request.source.options))
+        copied = deliveries.copy(self, request, table, examiner.probe)
         newest = max([_newest(log), *(f.newest for f in examiner.found)])
         asked = {r for f in examiner.found for r in f.refetches} | _waiting(log)
         asked |= {Refetch(newest or _BEFORE_ALL, "", r.reason) for r in _declared(table, request)} - asked
         asked = {r for r in asked if r.name not in _answered(log)}
         answer, left = _ask(request, table, sorted(asked))
         cursor = {"newest": newest, "refetch": [[r.after, r.record_id, r.reason] for r in sorted(left)]}
-        return _record(request, table, [*objects, *answer], refused, cursor)
+        copied.objects += answer
+        return _record(request, table, copied, cursor)
 
     def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
         """Decode each event once; gap and overflow events are no changes."""
@@ -125,13 +135,13 @@ class SalesforceFeed(FileFeed):
 class _Examiner:
     """Probes objects and keeps what was found in those that may be landed."""
 
-    def __init__(self, table: Table) -> None:
-        self._table, self._own = table, SalesforceTable(**table.feed)
+    def __init__(self, table: Table, limits: Limits) -> None:
+        self._table, self._own, self._limits = table, SalesforceTable(**table.feed), limits
         self.found: list[Found] = []
 
-    def probe(self, name: str, body: bytes) -> tuple[str, ...]:
+    def probe(self, name: str, body: bytes) -> Layout:
         sources = [c.source_name for c in self._table.columns]
-        self.found.append(examine(name, body, self._own.object, self._own.field_order, sources))
+        self.found.append(examine(name, body, self._own.object, self._own.field_order, sources, self._limits))
         return ()
 
 
@@ -148,7 +158,8 @@ def _ask(request: Extraction, table: Table, asked: list[Refetch]) -> tuple[list[
     name = f"_refetched/{digest[:16]}.jsonl"
     path = landing_path(request.pipeline, table.table, digest, name)
     request.lake.write(path, body, if_absent=True)
-    layout = (f"{FETCHED}{2 * _answers(request.logs[table.table]) + 2}", *(r.name for r in fetched.done))
+    rank = (FETCHED, str(2 * _answers(request.logs[table.table]) + 2))
+    layout = (rank, *((ANSWERED, r.name) for r in fetched.done))
     landed = LandedObject(path, name, digest, len(body), request.clock.now(), layout)
     return [landed], set(asked) - set(fetched.done)
 
@@ -172,14 +183,12 @@ def _org(request: Extraction, table: Table) -> Org:
     return Org(request.http, Retries(options.attempts), base, token, options.api_version)
 
 
-def _record(
-    request: Extraction, table: Table, objects: list[LandedObject], refused: list[RefusedObject], cursor: dict[str, Any]
-) -> Manifest | None:
+def _record(request: Extraction, table: Table, copied: deliveries.Copied, cursor: dict[str, Any]) -> Manifest | None:
     """Write a manifest where anything arrived, or where another request waits than before."""
     before: Mapping[str, Any] = request.logs[table.table].latest_cursor()
-    if not objects and not refused and before.get("refetch", []) == cursor["refetch"]:
+    if not copied and before.get("refetch", []) == cursor["refetch"]:
         return None
-    return write_manifest(request, table, objects, refused, cursor)
+    return write_manifest(request, table, copied.objects, copied.refused, cursor, seen=copied.seen)
 
 
 def _waiting(log: ManifestLog) -> set[Refetch]:
@@ -196,7 +205,7 @@ def _answers(log: ManifestLog) -> int:
 
 def _answered(log: ManifestLog) -> set[str]:
     """Return the requests that were fulfilled: a gap event delivered again asks nothing."""
-    return {name for m in log.all() for o in m.objects for name in o.layout[1:]}
+    return {name for m in log.all() for o in m.objects for said, name in o.layout if said == ANSWERED}
 
 
 def _declared(table: Table, request: Extraction) -> set[Refetch]:

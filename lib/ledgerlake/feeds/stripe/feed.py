@@ -18,7 +18,7 @@ from ledgerlake.config.models import Source, Table
 from ledgerlake.errors import ConfigError, NotFoundError
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.decoding.frame import decoded
-from ledgerlake.feeds.files import landing_path, write_manifest
+from ledgerlake.feeds.landed import landing_path, write_manifest
 from ledgerlake.feeds.stripe.fetched import FetchedObjects
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ports.objects import content_hash

@@ -1,0 +1,48 @@
+"""Text and truth values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledgerlake.core.types.base import ANY, BLANKS, ColumnType
+
+
+@dataclass(frozen=True)
+class Text(ColumnType[str]):
+    """Any text, as it stands: blanks, controls and letter case are kept."""
+
+    name = "string"
+    spark = "string"
+    delta = "string"
+    arrow = "string"
+    snowflake = "VARCHAR"
+    grammar = ANY
+    unlike = "not a string"
+
+    def _value(self, text: str) -> str:
+        return text
+
+    def canonical(self, value: str) -> str:
+        """Return the text itself."""
+        return value
+
+
+@dataclass(frozen=True)
+class Boolean(ColumnType[bool]):
+    """True or false, by ten words in any letter case."""
+
+    name = "boolean"
+    spark = "boolean"
+    delta = "boolean"
+    arrow = "bool"
+    snowflake = "BOOLEAN"
+    grammar = "(?i:t|true|y|yes|1|f|false|n|no|0)"
+    refusals = (BLANKS,)
+    unlike = "not a boolean"
+
+    def _value(self, text: str) -> bool:
+        return text[0] in "tTyY1"
+
+    def canonical(self, value: bool) -> str:
+        """Return ``true`` or ``false``."""
+        return "true" if value else "false"
