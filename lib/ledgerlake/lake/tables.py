@@ -280,4 +280,5 @@ def history_fields(table: Table) -> list[Field]:
     effective = table.history.effective if table.history else None
     bound = value_field(table.column(effective)).type if effective else PrimitiveType("string")
     own = [Field(c.VALID_FROM, bound), Field(c.VALID_TO, bound), Field(c.CURRENT, PrimitiveType("boolean"))]
+    own += [Field(n, PrimitiveType("timestamp")) for n in (c.VALID_FROM_AT, c.VALID_TO_AT)]
     return [value_field(col) for col in table.columns] + origin_fields() + own
