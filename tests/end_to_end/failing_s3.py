@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -35,17 +36,18 @@ class FailingS3:
             body = ERROR % code
             start_response(name, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
             return [body]
-        if kind == "none":
-            return self._cut(start_response, b"", 1)
-        answer = self._app(environ, start_response) if kind not in ("half", "lost") else None
-        if answer is not None:
-            return answer  # type: ignore[no-any-return]
-        body = b"".join(self._app(environ, lambda *_: lambda _: None))
-        return self._cut(start_response, body[: len(body) // 2] if kind == "half" else b"", len(body) + 1)
+        if not kind:
+            return self._app(environ, start_response)  # type: ignore[no-any-return]
+        return self._cut(kind, environ, start_response)
 
-    def _cut(self, start_response: Any, body: bytes, length: int) -> Iterator[bytes]:
-        start_response("200 OK", [("Content-Length", str(length))])
-        yield body
+    def _cut(self, kind: str, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Break the connection off: before the request is carried out, after it, or in the middle of its answer."""
+        given: list[Any] = []
+        body = b"" if kind == "none" else b"".join(self._app(environ, lambda *answer: given.append(answer)))
+        if kind == "half" and body:
+            start_response(*given[0][:2])
+            yield body[: len(body) // 2]
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         raise ConnectionResetError("cut on purpose")
 
 
