@@ -55,6 +55,9 @@ COLUMN_POSITIONS = "_column_positions"
 VALID_FROM = "_valid_from"
 VALID_TO = "_valid_to"
 CURRENT = "_current"
+# The same bounds as moments that marts can use.
+VALID_FROM_AT = "_valid_from_at"
+VALID_TO_AT = "_valid_to_at"
 # Masters only: the hash of a row, by which a row that says something else is recognised.
 CONTENT = "_content"
 
