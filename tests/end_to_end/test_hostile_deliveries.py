@@ -100,7 +100,7 @@ def test_a_delivery_with_every_mistake_ends_in_quarantine_and_its_correction_in_
         "record: line 6: 7 columns where 6 are declared",
         "record: unknown Op",
     ]
-    assert house.reasons("paid") == ["paid_on: has a time of day", "paid_on: not a date"]
+    assert house.reasons("paid") == ["paid_on: has a time of day", "paid_on: no such day"]
     logs = house.workspace().logs.items()
     refused = {t: [r.reason.partition(". Next:")[0] for m in log.all() for r in m.refused] for t, log in logs}
     assert refused == {
