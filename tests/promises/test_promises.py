@@ -9,7 +9,6 @@ import pytest
 from chispa import assert_df_equality
 from house import ACCOUNTS, COUNTS, DAY, PAYMENTS, SOURCES, House, cdc, rows_of
 from ledgerlake.errors import GateBlocked
-from ledgerlake.feeds.deliveries import REPLACED
 
 PAYMENT = "payment_id,account_id,amount"
 PAID_SQL = """
@@ -140,16 +139,19 @@ def test_traceable(house: House) -> None:
     ],
 )
 def test_fail_closed(house: House, bad: str | bytes) -> None:
-    """A contradiction is refused, told and not taken; its table keeps what it holds, and the other one goes on."""
+    """A contradiction is never guessed: the object is refused and said so, and everything else goes on."""
     bank = opened(house)
     bank.run()
     before = rows_of(bank.silver("accounts"))
     bank.deliver(ACCOUNT_FILE.format("100000000"), bad)
     bank.deliver(PAYMENT_FILE.format("120000000"), cdc("I,p4,a1,8.00,40", columns=PAYMENT))
 
-    bank.run()
+    report = bank.run()
 
-    [refused] = bank.workspace().logs["accounts"].all()[-1].refused
-    assert refused.reason == REPLACED
+    assert (report.status, report.exit_code) == ("published", 8)
+    assert [(o.table, o.refused.source_name) for o in report.untaken.objects] == [
+        ("accounts", ACCOUNT_FILE.format("100000000").removeprefix("db/"))
+    ]
     assert rows_of(bank.silver("accounts")) == before
     assert ("p4", "a1", "8.00") in rows_of(bank.silver("payments"))
+    assert bank.run().exit_code == 8

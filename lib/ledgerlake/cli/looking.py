@@ -73,12 +73,12 @@ def plan_command(
     found = plan(own.workspace(pipeline), day.date())
 
     def show() -> None:
+        columns = ["table", "to land", "to load", "held", "refused", "unpublished", "later", "first day"]
         rows = [
-            [t.table, t.to_land, t.to_load, t.held, t.refused, "yes" if t.unpublished else ""] for t in found.tables
+            [t.table, t.to_land, t.to_load, t.held, t.refused, "yes" if t.unpublished else "", t.later, t.later_from]
+            for t in found.tables
         ]
-        own.console.print(
-            grid(f"{pipeline} {found.day}", ["table", "to land", "to load", "held", "refused", "unpublished"], rows)
-        )
+        own.console.print(grid(f"{pipeline} {found.day}", columns, rows))
         own.console.print(
             grid(
                 "marts",

@@ -181,6 +181,7 @@ def summary(report: RunReport) -> dict[str, Any]:
         "read": sum(b["read"] for b in report.batches), "applied": sum(b["applied"] for b in report.batches),
         "quarantined": sum(b["quarantined"] for b in report.batches),
         "not_taken": report.untaken.counts(), "stopped": [f.subject for f in report.failures],
+        "waiting": {s.subject: s.result for s in report.steps if s.stage == "wait"},
     }  # fmt: skip
 
 
@@ -194,5 +195,7 @@ def _show(own: Context, facts: list[dict[str, Any]]) -> None:
         if any(fact["not_taken"].values()):
             words = " · ".join(f"{n:,} {what}" for what, n in fact["not_taken"].items() if n)
             own.console.print(f"open: {words}. Next: `ledgerlake quarantine list`", markup=False, soft_wrap=True)
+        for table, words in fact["waiting"].items():
+            own.say("{table}: {words}", table=table, words=words)
         if fact["report"]:
             own.console.print(f"report: {fact['report']}", markup=False, soft_wrap=True)

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ledgerlake.config.check_alerts import check_alert_rules
+from ledgerlake.config.check_columns import check_column_rules
 from ledgerlake.config.check_marts import check_marts, suite_findings
 from ledgerlake.config.check_masters import check_masters
 from ledgerlake.config.check_targets import check_targets
@@ -16,7 +17,7 @@ from ledgerlake.config.mart_sql import mart_graph
 from ledgerlake.config.models import Column, Pipeline, Table
 from ledgerlake.config.source_map import Document, read_document
 from ledgerlake.errors import ConfigError, Where
-from ledgerlake.feeds.base import Options
+from ledgerlake.feeds.base import Feed, Options
 from ledgerlake.feeds.registry import FEEDS
 
 
@@ -94,6 +95,7 @@ def _check_column(
         yield ConfigError(
             f"the key column {column.name!r} must not be nullable", where=at, then="add `nullable: false`"
         )
+    yield from check_column_rules(pipeline, column, at)
     if column.name.startswith("_"):
         yield ConfigError(
             "column names that start with _ belong to ledgerlake", where=at, then="rename it and use `source:`"
@@ -110,6 +112,8 @@ def _check_feed(pipeline: Pipeline, table: Table, document: Document) -> Iterato
         )
         return
     feed = FEEDS.get(source.feed)
+    if feed is not None:
+        yield from _check_told(feed, table, document)
     if feed is None or _option_findings(source.feed, feed.source_options, source.options, document):
         return  # found once, where the source is declared
     findings = _option_findings(source.feed, feed.table_options, table.feed, document, "feed")
@@ -119,6 +123,22 @@ def _check_feed(pipeline: Pipeline, table: Table, document: Document) -> Iterato
             feed.check(source, table)
         except ValueError as error:
             yield ConfigError(str(error), where=document.where("feed"), then=f"see docs/feeds/{source.feed}.md")
+
+
+def _check_told(feed: Feed, table: Table, document: Document) -> Iterator[ConfigError]:
+    """Yield what is declared of a table's changes that its feed cannot tell: it would do nothing."""
+    snapshots = table.snapshot is not None
+    if table.changes == "partial" and (snapshots or not feed.tells_partial):
+        yield ConfigError(
+            f"`changes: partial`: {'rows of a snapshot' if snapshots else f'changes of the feed {feed.kind}'} are whole",
+            where=document.where("changes"), then="remove it",
+        )  # fmt: skip
+    if table.keys_can_change and (snapshots or not feed.tells_key_changes):
+        told = "a snapshot tells by what it lacks" if snapshots else f"the feed {feed.kind} does not tell the old key"
+        yield ConfigError(
+            f"`keys_can_change`: {told}", where=document.where("keys_can_change"),
+            then="remove it; let a complete snapshot or a key comparison find rows whose key is gone",
+        )  # fmt: skip
 
 
 def _check_sources(pipeline: Pipeline, document: Document) -> Iterator[ConfigError]:

@@ -47,7 +47,8 @@ def _silver_columns(name: str, table: Table) -> dict[str, str]:
         return found
     effective = table.history.effective
     kind = spark_type(table.column(effective).type) if effective and effective in table.column_names else "string"
-    return found | {c.VALID_FROM: kind, c.VALID_TO: kind, c.CURRENT: "boolean"}
+    moments = dict.fromkeys((c.VALID_FROM_AT, c.VALID_TO_AT), "timestamp")
+    return found | {c.VALID_FROM: kind, c.VALID_TO: kind, c.CURRENT: "boolean"} | moments
 
 
 def _columns(table: Table) -> dict[str, str]:

@@ -31,6 +31,9 @@ class Change:
     values: Mapping[str, object]
 
 
+CONTRADICTION = "contradicts what is declared"
+"""Stands in the reason of a value that shows that its whole object is not written as declared."""
+
 # Origin and order: carried by every row of bronze and silver.
 BATCH_ID = "_batch_id"
 POSITION = "_position"
@@ -52,6 +55,9 @@ COLUMN_POSITIONS = "_column_positions"
 VALID_FROM = "_valid_from"
 VALID_TO = "_valid_to"
 CURRENT = "_current"
+# The same bounds as moments that marts can use.
+VALID_FROM_AT = "_valid_from_at"
+VALID_TO_AT = "_valid_to_at"
 # Masters only: the hash of a row, by which a row that says something else is recognised.
 CONTENT = "_content"
 

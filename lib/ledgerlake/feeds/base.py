@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -48,13 +48,22 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True)
+class Later:
+    """Objects that are there and dated after the day that is extracted: how many, and the first of their days."""
+
+    objects: int
+    first: date
+
+
+@dataclass(frozen=True)
 class Extraction:
     """What an extraction may use: the world is passed in, nothing is looked up.
 
     ``logical_date`` is the day to bring the source up to; ``first_day`` lies before it where a
     backfill brings several days with one run. ``known_keys`` gives the keys of a table's visible rows, None before its first load: for
     feeds that find deletes by comparison. ``retried`` and ``dismissed`` are the (name, content hash)
-    of refused objects that somebody asked to take after all, or never.
+    of refused objects that somebody asked to take after all, or never. ``later`` is filled by the
+    feed: what it found per table that waits for a later day.
     """
 
     pipeline: str
@@ -76,6 +85,7 @@ class Extraction:
     known_keys: Callable[[str], DataFrame | None]
     retried: frozenset[tuple[str, str]] = frozenset()
     dismissed: frozenset[tuple[str, str]] = frozenset()
+    later: dict[str, Later] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,13 +119,17 @@ class Feed(ABC):
 
     ``kind`` is the name by which sources declare it, ``source_options`` and ``table_options``
     are the models of a source's ``options`` and a table's ``feed``. With ``tables_together``
-    the tables of a source share one cursor and are extracted in one call.
+    the tables of a source share one cursor and are extracted in one call. ``tells_partial`` says
+    that its changes may carry some columns only, ``tells_key_changes`` that it can name the old
+    key of an update: tables may declare ``changes: partial`` and ``keys_can_change`` there alone.
     """
 
     kind: ClassVar[str]
     source_options: ClassVar[type[Options]] = Options
     table_options: ClassVar[type[Options]] = Options
     tables_together: ClassVar[bool] = False
+    tells_partial: ClassVar[bool] = False
+    tells_key_changes: ClassVar[bool] = False
 
     def check(self, source: Source, table: Table) -> None:  # noqa: B027 (most feeds have nothing to add)
         """Raise ``ValueError`` where options, valid each by itself, do not fit together."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ledgerlake.config.models import Source, Table
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.errors import ConfigError, NotFoundError, SourceError, Where
-from ledgerlake.feeds.base import Extraction
+from ledgerlake.feeds.base import Extraction, Later
 from ledgerlake.feeds.decoding.faults import attributed
 from ledgerlake.feeds.landed import landing_path, open_location
 from ledgerlake.landing.manifest import LandedObject, Layout, RefusedObject
@@ -55,6 +55,7 @@ class Copied:
 def waiting(feed: FileFeed, request: Extraction, table: Table) -> list[ObjectInfo]:
     """Return the source objects to be opened: new, of another version than before, or refused under another declaration.
 
+    What is dated after the request's day waits for it: how much, and until when, goes to ``request.later``.
     Raises :class:`ConfigError` where the order of what was landed before was declared otherwise.
     """
     _check_order(feed, request, table)
@@ -70,12 +71,13 @@ def waiting(feed: FileFeed, request: Extraction, table: Table) -> list[ObjectInf
             return True
         return refused.declared == declared and refused.identity not in request.retried
 
-    def is_due(info: ObjectInfo) -> bool:
-        day = dates(info.path)
-        return day is None or day <= request.logical_date
-
     listed = (info for prefix in feed.prefixes(request.source, table) for info in store.list(prefix))
-    return [info for info in listed if not _is_marker(info) and is_due(info) and not settled(info)]
+    found = [(info, dates(info.path)) for info in listed if not _is_marker(info) and not settled(info)]
+    later = [day for _, day in found if day is not None and day > request.logical_date]
+    request.later.pop(table.table, None)
+    if later:
+        request.later[table.table] = Later(len(later), min(later))
+    return [info for info, day in found if day is None or day <= request.logical_date]
 
 
 def copy(feed: FileFeed, request: Extraction, table: Table, probe: Callable[[str, bytes], Layout]) -> Copied:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
 from ledgerlake.core.accounting import Counts
-from ledgerlake.errors import Where
+from ledgerlake.errors import ContractError, Where
 from ledgerlake.feeds.frames import literal, reading_session
 from ledgerlake.lake import history, native, quarantine, reading, silver, snapshots, stage
 from ledgerlake.lake.appends import append
@@ -104,6 +104,7 @@ class BatchLoader:
         labelled = stage.label(self._judged(session, batch), batch.table).persist()
         try:
             facts = _measure(labelled, batch.table)
+            _refuse_contradiction(batch, facts["contradiction"])
             compared = self._compared(session, batch, labelled, facts)
             if compared is not None:
                 compared.persist()
@@ -204,7 +205,7 @@ class BatchLoader:
     def _to_silver(self, batch: Batch, facts: dict[str, Any]) -> tuple[int, int]:
         """Bring a bronze slice into silver; return how many changes were applied, and silver's version."""
         path = self._w.paths.silver(batch.table.table)
-        before = self._truncated_before(batch)
+        before = self._truncated_before(batch.table, batch.batch_id)
         truncated_at = max(facts.get("truncated_at") or "", before)
         done = self._w.storage.commit_of(path, batch.batch_id)
         if done is None and facts["key_min"] is not None:
@@ -215,10 +216,10 @@ class BatchLoader:
         applied = (_affected(done) if done else 0) + int(truncated_at > before)
         return applied, self._w.storage.version(path)
 
-    def _truncated_before(self, batch: Batch) -> str:
+    def _truncated_before(self, table: Table, batch_id: str) -> str:
         """Return the position of the newest truncate of other batches, empty where there is none."""
-        others = self._w.control.finished_batches(batch.table.table).values()
-        return max((b["truncated_at"] or "" for b in others if b["batch_id"] != batch.batch_id), default="")
+        others = self._w.control.finished_batches(table.table).values()
+        return max((b["truncated_at"] or "" for b in others if b["batch_id"] != batch_id), default="")
 
     def _truncate(self, batch: Batch, truncated_at: str, path: str) -> None:
         step, note = f"{batch.batch_id}-truncate", {"truncated_by": batch.batch_id, "run_id": self._run_id}
@@ -245,24 +246,42 @@ class BatchLoader:
         with marked(session, self._w.fence, f"{batch.batch_id}-silver", note):
             session.sql(statement)
 
-    def _to_history(self, batch: Batch, facts: dict[str, Any]) -> None:
-        """Derive the versions of every key that the batch touched again; all keys after a truncate."""
-        path, table = self._w.paths.history(batch.table.table), batch.table
-        if self._w.storage.commit_of(path, batch.batch_id):
+    def begin_history(self, table: Table) -> None:
+        """Derive a history whole where it was declared after the table was loaded, and no batch has done it yet."""
+        bronze, mark = self._w.paths.bronze(table.table), f"{table.table}-history-begun"
+        if table.history is None or not self._history_lacks(table) or self._w.storage.is_empty(bronze):
             return
-        session = self._w.spark().newSession()
+        self.prepare(table)
+        if not self._w.storage.commit_of(self._w.paths.history(table.table), mark):
+            self._derive(table, mark, None, bool(self._truncated_before(table, "")))
+
+    def _history_lacks(self, table: Table) -> bool:
+        return self._w.storage.is_empty(self._w.paths.history(table.table))
+
+    def _to_history(self, batch: Batch, facts: dict[str, Any]) -> None:
+        """Derive the versions of every key that the batch touched again; all keys after a truncate, and at first."""
+        table, truncated = batch.table, facts.get("truncated_at")
+        if self._w.storage.commit_of(self._w.paths.history(table.table), batch.batch_id):
+            return
+        ever = bool(truncated or self._truncated_before(table, batch.batch_id))
+        later = self._history_lacks(table) and bool(self._w.control.finished_batches(table.table))
+        whole = truncated or later
+        self._derive(table, batch.batch_id, None if whole else facts["accepted"], ever)
+
+    def _derive(self, table: Table, batch_id: str, accepted: int | None, truncated: bool) -> None:
+        """Bring a history up to date for the keys of a batch of ``accepted`` changes; None: for every key."""
+        path, session = self._w.paths.history(table.table), self._w.spark().newSession()
         bronze = reading.frame(session, self._w, self._w.paths.bronze(table.table))
         standing = reading.frame(session, self._w, path)
-        ever = facts.get("truncated_at") or self._truncated_before(batch)
-        truncates = bronze.where("_op = 'truncate'").select(c.POSITION) if ever else None
-        if not facts.get("truncated_at"):
-            mine = bronze.where(f"{c.BATCH_ID} = {literal(batch.batch_id)}")
+        truncates = bronze.where("_op = 'truncate'").select(c.POSITION, c.EXTRACTED_AT) if truncated else None
+        if accepted is not None:
+            mine = bronze.where(f"{c.BATCH_ID} = {literal(batch_id)}")
             keys = mine.select(*table.key).distinct().hint("broadcast")
             bronze, standing = (f.join(keys, list(table.key), "left_semi") for f in (bronze, standing))
         revised = history.revised(history.versions(bronze, truncates, table), standing, table)
-        step, note = f"{batch.batch_id}-history", {"batch_id": batch.batch_id, "run_id": self._run_id}
-        few = facts["accepted"] <= min(native.HELD_ROWS_MAX, self._w.environment.native_merge_rows_max)
-        if few and not ever and native.fits(self._w.storage, path):
+        step, note = f"{batch_id}-history", {"batch_id": batch_id, "run_id": self._run_id}
+        most = min(native.HELD_ROWS_MAX, self._w.environment.native_merge_rows_max)
+        if accepted is not None and accepted <= most and not truncated and native.fits(self._w.storage, path):
             rows = native.held(self._w.storage, path, revised, history.GONE)
             key = (*table.key, c.VALID_FROM)
             native.replace(
@@ -285,6 +304,22 @@ class BatchLoader:
             "silver_version": silver_version, "milliseconds": milliseconds,
             "objects": [{"path": o.path, "source": o.source_name, "sha256": o.content_hash, "extracted_at": o.extracted_at} for o in batch.objects],
         }  # fmt: skip
+
+
+def _refuse_contradiction(batch: Batch, found: str | None) -> None:
+    """Raise :class:`ContractError` for an object with a value that shows that all of it is written otherwise than declared.
+
+    Its other values may look right and mean something else (10 for 10.00, read as cents). Released
+    rows are judged one by one: somebody has looked at them.
+    """
+    if found is None or batch.kind != "landed":
+        return
+    path, _, reason = found.partition("|")
+    named = next((o.source_name for o in batch.objects if o.path == path), path)
+    raise ContractError(
+        reason, where=Where(file=named, table=batch.table.table, batch_id=batch.batch_id),
+        then="declare the unit, or the mode, in which the object is written, or have it delivered as declared",
+    )  # fmt: skip
 
 
 def _measure(labelled: DataFrame, table: Table) -> dict[str, Any]:

@@ -4,10 +4,14 @@ The history of a key is a function of its changes in bronze, nothing else: after
 keys it touched are derived again and compared with what stands. So late changes, corrections and
 replays end in the same versions, whatever the order of arrival.
 
-Columns: the contract's, then ``_valid_from`` and ``_valid_to`` (null: open), ``_current``, and
-the origin of the change that made the version. By *position* both are positions of the feed; by
-*effective* time they are timestamps of the declared column, and of several changes with one
-effective time the newest holds. A version equal to its predecessor is not a version.
+Columns: the contract's, then ``_valid_from`` and ``_valid_to`` (null: open), ``_current``, the
+same bounds as moments (``_valid_from_at``, ``_valid_to_at``), and the origin of the change that
+made the version. By *position* both bounds are positions of the feed, and their moments say when a
+change was known at the latest: the earliest extract time of it and of all later changes of its
+key. By *effective* time they are times of the declared column, and of several changes with one
+effective time the newest holds; a delete ends what holds at the time it was extracted. Bounds are
+half open: from, and before to. A version equal to its predecessor is not a version, and a complete
+snapshot that repeats a row changes nothing.
 """
 
 from __future__ import annotations
@@ -22,12 +26,15 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 GONE = "_gone"
+OWN = (c.VALID_FROM, c.VALID_TO, c.CURRENT, c.VALID_FROM_AT, c.VALID_TO_AT)
+"""The columns of a version beside the contract's and the origin."""
 
 
 def versions(changes: DataFrame, truncates: DataFrame | None, table: Table) -> DataFrame:
     """Return every version of the keys in ``changes`` (bronze rows, all that exist of each key).
 
-    ``truncates`` holds one column ``_position``, the table's truncates; None where there never was one.
+    ``truncates`` holds ``_position`` and ``_extracted_at`` of the table's truncates; None where there
+    never was one.
     """
     states = _states(_events(changes, truncates, table), table)
     return _by_effective(states, table) if table.history and table.history.effective else _by_position(states, table)
@@ -39,55 +46,83 @@ def _events(changes: DataFrame, truncates: DataFrame | None, table: Table) -> Da
     if truncates is None:
         return keyed
     keys = keyed.select(*table.key).distinct()
-    columns = [n for n in keyed.columns if n not in (*table.key, c.POSITION, c.OP)]
+    columns = [n for n in keyed.columns if n not in (*table.key, c.POSITION, c.EXTRACTED_AT, c.OP)]
     kinds = dict(keyed.dtypes)
     wiped = keys.crossJoin(truncates.hint("broadcast")).selectExpr(
-        *(f"`{k}`" for k in table.key), c.POSITION, f"'delete' AS {c.OP}", *(f"CAST(NULL AS {kinds[n]}) AS `{n}`" for n in columns)
+        *(f"`{k}`" for k in table.key), c.POSITION, c.EXTRACTED_AT, f"'delete' AS {c.OP}",
+        *(f"CAST(NULL AS {kinds[n]}) AS `{n}`" for n in columns),
     )  # fmt: skip
-    return keyed.unionByName(wiped)
+    events = keyed.unionByName(wiped)
+    return _without_repeats(events, table) if table.snapshot and table.snapshot.complete else events
+
+
+def _without_repeats(events: DataFrame, table: Table) -> DataFrame:
+    """Leave out a complete snapshot's withdrawal of a row that the same snapshot holds: ``label|0`` before ``label|1``."""
+    label = "split_part({}, '|', 1)".format
+    following = f"lead(struct({c.OP} AS op, {c.POSITION} AS at)) {_in_order(table)} AS _next"
+    repeated = f"{c.OP} = 'delete' AND _next.op = 'upsert' AND {label(c.POSITION)} = {label('_next.at')}"
+    return events.selectExpr("*", following).where(f"NOT coalesce({repeated}, false)").drop("_next")
+
+
+def _in_order(table: Table, *more: str, by: str = c.POSITION, rows: str = "") -> str:
+    key = ", ".join((*(f"`{k}`" for k in table.key), *more))
+    return f"OVER (PARTITION BY {key} ORDER BY {by} {rows})"
 
 
 def _states(events: DataFrame, table: Table) -> DataFrame:
-    """Return the row after each change, with ``_shown`` where there is one (the reference fold, step by step)."""
-    key = ", ".join(f"`{k}`" for k in table.key)
+    """Return the row after each change, with ``_shown`` where there is one (the reference fold, step by step).
+
+    ``_at`` is the moment by which the change was made: no later than any later change was extracted.
+    """
     lives = events.selectExpr(
-        "*", f"count_if({c.OP} = 'delete') OVER (PARTITION BY {key} ORDER BY {c.POSITION}) AS _life"
-    )
-    so_far = f"OVER (PARTITION BY {key}, _life ORDER BY {c.POSITION} ROWS UNBOUNDED PRECEDING)"
+        "*", f"count_if({c.OP} = 'delete') {_in_order(table)} AS _life",
+        f"min({c.EXTRACTED_AT}) {_in_order(table, rows='ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING')} AS _at",
+    )  # fmt: skip
+    so_far = _in_order(table, "_life", rows="ROWS UNBOUNDED PRECEDING")
     values = [n for n in table.column_names if n not in table.key]
     carried = {n: f"{c.OP} = 'upsert' OR ({c.OP} = 'patch' AND array_contains({c.CARRIED}, {literal(n)}))" for n in values}  # fmt: skip
     cells = [f"last(CASE WHEN {carried[n]} THEN struct(`{n}`) END, true) {so_far}.`{n}` AS `{n}`" for n in values]
     shown = f"{c.OP} <> 'delete' AND max({c.OP} = 'upsert') {so_far} AS _shown"
-    return lives.selectExpr(*(f"`{k}`" for k in table.key), *cells, *c.ORIGIN, shown)
+    return lives.selectExpr(*(f"`{k}`" for k in table.key), *cells, *c.ORIGIN, "_at", shown)
 
 
 def _by_position(states: DataFrame, table: Table) -> DataFrame:
-    key = ", ".join(f"`{k}`" for k in table.key)
-    order = f"OVER (PARTITION BY {key} ORDER BY {c.POSITION})"
-    content = _content(table, "_shown")
+    order, content = _in_order(table), _content(table, "_shown")
     changed = states.selectExpr("*", f"{content} AS _content", f"lag({content}) {order} AS _before").where(
         "NOT (_content <=> _before)"
     )
-    ended = changed.selectExpr("*", f"lead({c.POSITION}) {order} AS {c.VALID_TO}").where("_shown")
-    return _shaped(ended, table, c.POSITION, f"{c.VALID_TO} IS NULL")
+    ended = changed.selectExpr(
+        "*", f"lead({c.POSITION}) {order} AS {c.VALID_TO}", f"lead(_at) {order} AS {c.VALID_TO_AT}"
+    ).where("_shown")
+    return _shaped(ended, table, c.POSITION, f"_at AS {c.VALID_FROM_AT}", c.VALID_TO_AT)
 
 
 def _by_effective(states: DataFrame, table: Table) -> DataFrame:
+    """Return versions by effective time; ``_ends`` is when the key's next delete was extracted.
+
+    What a delete finds not begun yet never holds, and ends nothing: it begins and ends at once.
+    """
     assert table.history is not None and table.history.effective is not None, "declared"
-    key, since = ", ".join(f"`{k}`" for k in table.key), f"`{table.history.effective}`"
-    newest = states.selectExpr(
-        "*",
-        f"last(_shown) OVER (PARTITION BY {key} ORDER BY {c.POSITION} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS _alive",
-        f"lead({c.POSITION}) OVER (PARTITION BY {key}, _shown, {since} ORDER BY {c.POSITION}) AS _corrected",
+    since, kind = f"`{table.history.effective}`", table.column(table.history.effective).type
+    after = _in_order(table, rows="ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING")
+    known = states.selectExpr(
+        "*", f"CAST(first(CASE WHEN NOT _shown THEN _at END, true) {after} AS {kind}) AS _ends",
+        f"lead({c.POSITION}) {_in_order(table, '_shown', since)} AS _corrected",
     ).where("_shown AND _corrected IS NULL")  # fmt: skip
-    order = f"OVER (PARTITION BY {key} ORDER BY {since})"
-    content = _content(table, "true", without=table.history.effective)
-    changed = newest.selectExpr("*", f"{content} AS _content", f"lag({content}) {order} AS _before").where(
+    order = _in_order(table, by=since)
+    content = f"struct({_content(table, 'true', without=table.history.effective)}, _ends)"
+    changed = known.selectExpr("*", f"{content} AS _content", f"lag({content}) {order} AS _before").where(
         "NOT (_content <=> _before)"
     )
-    ended = changed.selectExpr("*", f"lead({since}) {order} AS {c.VALID_TO}")
-    # A deleted key has no current version; since when it is gone at the source is not told.
-    return _shaped(ended, table, since, f"{c.VALID_TO} IS NULL AND _alive")
+    begun = f"lead(CASE WHEN _ends <= {since} THEN NULL ELSE {since} END) IGNORE NULLS {order}"
+    ended = changed.selectExpr(
+        "*", f"least({begun}, CASE WHEN _ends IS NOT NULL THEN greatest({since}, _ends) END) AS {c.VALID_TO}"
+    )
+    moments = (
+        f"CAST({since} AS TIMESTAMP) AS {c.VALID_FROM_AT}",
+        f"CAST({c.VALID_TO} AS TIMESTAMP) AS {c.VALID_TO_AT}",
+    )
+    return _shaped(ended, table, since, *moments)
 
 
 def _content(table: Table, shown: str, without: str = "") -> str:
@@ -95,10 +130,10 @@ def _content(table: Table, shown: str, without: str = "") -> str:
     return f"CASE WHEN {shown} THEN to_json(struct({values})) END"
 
 
-def _shaped(frame: DataFrame, table: Table, since: str, current: str) -> DataFrame:
+def _shaped(frame: DataFrame, table: Table, since: str, *moments: str) -> DataFrame:
     return frame.selectExpr(
-        *(f"`{n}`" for n in table.column_names), *c.ORIGIN, f"{since} AS {c.VALID_FROM}", f"{c.VALID_TO}",
-        f"{current} AS {c.CURRENT}",
+        *(f"`{n}`" for n in table.column_names), *c.ORIGIN, f"{since} AS {c.VALID_FROM}", c.VALID_TO,
+        f"{c.VALID_TO} IS NULL AS {c.CURRENT}", *moments,
     )  # fmt: skip
 
 
@@ -109,9 +144,10 @@ def revised(derived: DataFrame, standing: DataFrame, table: Table) -> DataFrame:
     return derived.selectExpr("*", f"false AS {GONE}").unionByName(gone)
 
 
-DIFFERS = (
-    f"(t.{c.CHANGE_ID} <> s.{c.CHANGE_ID}) OR (t.{c.VALID_TO} IS DISTINCT FROM s.{c.VALID_TO})"
-    f" OR (t.{c.CURRENT} <> s.{c.CURRENT})"  # parentheses: engines differ in how far IS DISTINCT FROM reaches
+DIFFERS = " OR ".join(
+    [f"(t.{c.CHANGE_ID} <> s.{c.CHANGE_ID})", f"(t.{c.CURRENT} <> s.{c.CURRENT})"]
+    # parentheses: engines differ in how far IS DISTINCT FROM reaches
+    + [f"(t.{n} IS DISTINCT FROM s.{n})" for n in (c.VALID_TO, c.VALID_FROM_AT, c.VALID_TO_AT)]
 )
 """Whether a standing version (t) says something else than the derived one (s)."""
 
@@ -119,7 +155,7 @@ DIFFERS = (
 def merge_sql(table: Table, target: str, source: str) -> str:
     """Return the MERGE of revised versions into the history table."""
     key = " AND ".join(f"t.`{k}` = s.`{k}`" for k in (*table.key, c.VALID_FROM))
-    columns = [*table.column_names, *c.ORIGIN, c.VALID_FROM, c.VALID_TO, c.CURRENT]
+    columns = [*table.column_names, *c.ORIGIN, *OWN]
     return (
         f"MERGE INTO delta.`{target}` t USING {source} s ON {key} WHEN MATCHED AND s.{GONE} THEN DELETE"
         f" WHEN MATCHED AND ({DIFFERS}) THEN UPDATE SET {', '.join(f't.`{n}` = s.`{n}`' for n in columns)}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from ledgerlake.core.change import DELETED
 from ledgerlake.errors import LeaseLost, LedgerlakeError, Where
-from ledgerlake.feeds.base import Extraction, Feed
+from ledgerlake.feeds.base import Extraction, Feed, Later
 from ledgerlake.feeds.registry import FEEDS
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.landing.manifest import Manifest
@@ -82,10 +82,25 @@ class Failure:
 
 def pending(workspace: Workspace, day: date, first: date | None = None) -> dict[str, int]:
     """Return table → number of objects (or pulls) that an extraction would land now."""
+    return outlook(workspace, day, first)[0]
+
+
+def outlook(workspace: Workspace, day: date, first: date | None = None) -> tuple[dict[str, int], dict[str, Later]]:
+    """Return what an extraction would land now, as :func:`pending`, and what waits for later days, by table."""
     found: dict[str, int] = {}
+    later: dict[str, Later] = {}
     for name, source in workspace.pipeline.spec.sources.items():
-        found |= FEEDS[source.feed].pending(request_for(workspace, name, "plan", day, first))
-    return found
+        request = request_for(workspace, name, "plan", day, first)
+        found |= FEEDS[source.feed].pending(request)
+        later |= request.later
+    return found, later
+
+
+def tell_later(later: Mapping[str, Later], progress: Progress) -> None:
+    """Say in the run's steps what is there and is not taken, because its day has not come."""
+    for table, waiting in sorted(later.items()):
+        with progress.step("wait", table) as words:
+            words.append(f"{waiting.objects} objects wait for later days, the first for {waiting.first}")
 
 
 def extract(
@@ -101,6 +116,7 @@ def extract(
         except Exception as error:
             failures.append(Failure(name, _stopped(workspace, error, name)))
             continue
+        tell_later(request.later, progress)
         for part in _parts(request, feed):
             if not todo & {t.table for t in part.tables}:
                 continue

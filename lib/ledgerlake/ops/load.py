@@ -75,6 +75,7 @@ class Loader:
                     words.append(in_words(record))
                 done = set(object_paths(record))
                 manifest = replace(manifest, objects=tuple(o for o in manifest.objects if o.path not in done))
+        self._batches.begin_history(self._w.table(name))
 
     def _load_manifest(self, manifest: Manifest) -> dict[str, Any]:
         source = self._w.pipeline.spec.sources[self._w.pipeline.tables[manifest.table].source]

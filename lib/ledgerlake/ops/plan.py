@@ -8,7 +8,7 @@ from datetime import date
 from ledgerlake.config.master_tables import master_tables
 from ledgerlake.lake.readers import served
 from ledgerlake.lake.workspace import Workspace
-from ledgerlake.ops.extract import pending
+from ledgerlake.ops.extract import outlook
 from ledgerlake.ops.load import requested, unfinished
 from ledgerlake.ops.serve import silver_versions
 from ledgerlake.ops.untaken import open_quarantine
@@ -16,13 +16,15 @@ from ledgerlake.ops.untaken import open_quarantine
 
 @dataclass(frozen=True)
 class TablePlan:
-    """One table: what would be landed, what is landed but not loaded, what waits in quarantine."""
+    """One table: what would be landed, what is landed but not loaded, what waits in quarantine or for its day."""
 
     table: str
     to_land: int
     to_load: int
     held: int
     refused: int
+    later: int  # objects whose day has not come
+    later_from: date | None
     unpublished: bool  # silver is newer than what the last publication serves
 
 
@@ -54,7 +56,7 @@ class Plan:
 
 def plan(workspace: Workspace, day: date) -> Plan:
     """Return the plan; starts no Spark and opens no data file."""
-    to_land = pending(workspace, day)
+    to_land, later = outlook(workspace, day)
     rows = open_quarantine(workspace)
     asked = requested(workspace)
     last = served(workspace)
@@ -68,6 +70,8 @@ def plan(workspace: Workspace, day: date) -> Plan:
             TablePlan(
                 table=name, to_land=to_land.get(name, 0), to_load=len(unfinished(workspace, name)) + asked_here,
                 held=sum(r["state"] == "held" for r in own), refused=sum(r["state"] == "refused" for r in own),
+                later=later[name].objects if name in later else 0,
+                later_from=later[name].first if name in later else None,
                 unpublished=versions[name] != known.get(name, -1),
             )
         )  # fmt: skip

@@ -25,7 +25,7 @@ from ledgerlake.lake.readers import served
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.alert_rules import tell_findings
 from ledgerlake.ops.alerts import alert
-from ledgerlake.ops.extract import Failure, confirm, extract, pending
+from ledgerlake.ops.extract import Failure, confirm, extract, outlook, tell_later
 from ledgerlake.ops.load import Loader, is_loaded, requested, unfinished
 from ledgerlake.ops.mastering import build_masters
 from ledgerlake.ops.progress import Progress, Step
@@ -87,7 +87,7 @@ def run(
     )  # fmt: skip
     try:
         with storage_errors():
-            if nothing_to_do(workspace, day, first) and look(workspace, publishing, report.run_id).agrees:
+            if nothing_to_do(workspace, day, first, progress) and look(workspace, publishing, report.run_id).agrees:
                 report.status, report.message = "unchanged", "nothing changed since this day was finished"
                 report.publication_id = _last_id(workspace)
             else:
@@ -171,10 +171,11 @@ def _stopped(failures: list[Failure]) -> LedgerlakeError:
     return kind(f"{len(failures)} tables stopped: {others}", where=first.where, then=first.then)
 
 
-def nothing_to_do(workspace: Workspace, day: date, first: date | None = None) -> bool:
+def nothing_to_do(workspace: Workspace, day: date, first: date | None, progress: Progress) -> bool:
     """Say whether the day is finished and nothing new arrived: no data file is opened for this."""
     try:
-        if any(pending(workspace, day, first).values()):
+        found, later = outlook(workspace, day, first)
+        if any(found.values()):
             return False
     except LedgerlakeError:
         return False  # the extraction will meet it again, stop that source and go on with the others
@@ -183,7 +184,10 @@ def nothing_to_do(workspace: Workspace, day: date, first: date | None = None) ->
     if requested(workspace):
         return False
     last = served(workspace)
-    return last is not None and last.state == state_of(workspace) and marts_stand(workspace, last)
+    quiet = last is not None and last.state == state_of(workspace) and marts_stand(workspace, last)
+    if quiet:
+        tell_later(later, progress)
+    return quiet
 
 
 def _last_id(workspace: Workspace) -> str:

@@ -43,8 +43,13 @@ BUNDLES = {
             "core",
             (
                 "io.delta:delta-spark_2.12:3.3.2",
-                "org.postgresql:postgresql:42.7.4",
+                "org.postgresql:postgresql:42.7.14",
                 "org.apache.spark:spark-avro_2.12:3.5.5",
+                # Before Spark's own on the class path, same packages, without their advisories: docs/security.md.
+                "at.yawk.lz4:lz4-java:1.14.0",
+                "org.xerial.snappy:snappy-java:1.1.10.12",
+                "org.apache.commons:commons-lang3:3.22.0",
+                "org.apache.commons:commons-compress:1.28.0",
             ),
         ),
         Bundle("s3", ("org.apache.hadoop:hadoop-aws:3.3.4",)),

@@ -29,6 +29,8 @@ class DebeziumFeed(FileFeed):
     """Reads what a Debezium connector wrote to a table's topic."""
 
     kind = "debezium"
+    tells_partial = True
+    tells_key_changes = True
     source_options = DebeziumSource
     table_options = DebeziumTable
 

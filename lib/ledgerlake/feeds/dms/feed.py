@@ -44,6 +44,7 @@ class DmsFeed(FileFeed):
     """Reads what AWS DMS wrote."""
 
     kind = "dms"
+    tells_key_changes = True
     source_options = DmsSource
     table_options = DmsTable
 

@@ -42,6 +42,7 @@ class EventExportFeed(FileFeed):
     """Reads Kafka topics that a connector exported to object storage."""
 
     kind = "event_export"
+    tells_partial = True
     source_options = EventSource
     table_options = EventTable
 
@@ -153,5 +154,6 @@ def _op_sql(own: EventTable) -> str:
     if not own.op_field:
         return "'upsert'"
     field = path_sql("j", own.op_field)
-    cases = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in own.ops.items())
-    return f"CASE {field} {cases} END"
+    tests = {k: f"{field} IS NULL" if k is None else f"{field} = {literal(k)}" for k in own.ops}
+    cases = " ".join(f"WHEN {tests[k]} THEN {literal(v)}" for k, v in own.ops.items())
+    return f"CASE {cases} END"

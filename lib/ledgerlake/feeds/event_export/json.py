@@ -36,7 +36,7 @@ class JsonEvents:
                 records, ordinals = _own_records(records, ordinals, own)
             ops: str | Texts = "upsert"
             if own.op_field:
-                ops = [own.ops.get(o) if o is not None else None for o in records.texts(path_of(own.op_field))]
+                ops = [own.ops.get(o) for o in records.texts(path_of(own.op_field))]
             values = records.columns(paths) if records.lines else [None] * len(paths)
             check_fields(item.source_name, records, paths, values)
             problems = _problems(records, ops, own)

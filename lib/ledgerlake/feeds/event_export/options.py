@@ -18,10 +18,10 @@ class EventSource(FileOptions):
 class EventTable(Options):
     """Per table: the field that names the operation, and what its values mean; the field that names the table, and its values.
 
-    Where ``table_field`` is declared, a topic may hold several tables' events: those of others are left out.
+    The key null of ``ops`` says what an event means whose field is null or absent. Where ``table_field`` is declared, a topic may hold several tables' events: those of others are left out.
     """
 
     op_field: str | None = None
     table_field: str | None = None
     table_names: tuple[str, ...] = ()
-    ops: dict[str, Literal["upsert", "patch", "delete", "truncate"]] = Field(default_factory=dict)
+    ops: dict[str | None, Literal["upsert", "patch", "delete", "truncate"]] = Field(default_factory=dict)

@@ -50,6 +50,8 @@ class PostgresSlotFeed(Feed):
     """Reads the changes of a live PostgreSQL."""
 
     kind = "postgres_slot"
+    tells_partial = True
+    tells_key_changes = True
     source_options = SlotSource
     tables_together = True
 

@@ -37,6 +37,8 @@ class Wal2JsonFeed(FileFeed):
     """Reads files of wal2json lines; an object may hold rows of many tables."""
 
     kind = "wal2json"
+    tells_partial = True
+    tells_key_changes = True
     table_options = Wal2JsonTable
 
     def check(self, source: Source, table: Table) -> None:

@@ -62,6 +62,7 @@ class SalesforceFeed(FileFeed):
     """Reads change events, and asks Salesforce where they say that something is missing."""
 
     kind = "salesforce_cdc"
+    tells_partial = True
     source_options = SalesforceSource
     table_options = SalesforceTable
 
