@@ -141,11 +141,11 @@ def row_names(table: Table) -> tuple[str, str]:
 
 def _verify(name: str, layout: Layout, options: DmsSource, table: Table) -> None:
     names, load = names_of(layout), is_full_load(name)
-    check_spelling(name, names, [c.source_name for c in table.columns])
     where = Where(file=name, table=table.table)
     for column in filter(None, [options.op_column, options.timestamp_column, options.sequence_column]):
         if column not in names and not (column == options.op_column and load):
             raise SourceError(f"the column {column!r} is missing", where=where)
+    check_spelling(name, names, [c.source_name for c in table.columns])
     if options.op_column is None and "Op" in names:
         raise SourceError("the file has an Op where `op_column: null` is declared", where=where)
     if table.keys_can_change and not load:
