@@ -37,6 +37,10 @@ test: setup ## run the tests; PYTEST_ARGS are passed on
 test-histories: setup ## judge every feed on 5,000 drawn histories instead of 320
 	@LEDGERLAKE_HISTORIES=5000 $(BIN)/python -m pytest $(WORKERS) tests/feeds -k converge $(PYTEST_ARGS)
 
+.PHONY: test-fuzz
+test-fuzz: setup ## draw 10,000 declarations and deliveries instead of 200; LEDGERLAKE_FUZZ_SEED draws others
+	@LEDGERLAKE_FUZZ=10000 $(BIN)/python -m pytest -n 2 tests/end_to_end/test_fuzz.py $(PYTEST_ARGS)
+
 .PHONY: check
 check: setup ## lint (ruff) and prove types (mypy, strict)
 	@$(BIN)/ruff check $(SOURCES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
+from ledgerlake.core.types.words import UNDECODABLE
 from ledgerlake.errors import SourceError
 from ledgerlake.feeds.postgres.pgoutput import Begin, Change, Commit, Relation, RelationColumn, Row, Truncate, decode
 from ledgerlake.feeds.postgres.slot_landing import described
@@ -76,7 +77,7 @@ def test_unknown_messages_stream_messages_and_binary_values_are_refused(data: by
 
 def test_bytes_that_are_not_utf8_stay_visible_to_the_contract() -> None:
     message = decode(b"I" + struct.pack("!I", 7) + b"N" + row(b"t" + struct.pack("!i", 1) + b"\xff"))
-    assert message == Change("I", 7, Row({0: "\ufffd"}), None)
+    assert message == Change("I", 7, Row({0: UNDECODABLE}), None)
 
 
 def test_an_old_key_names_only_the_identity_and_an_old_row_everything() -> None:

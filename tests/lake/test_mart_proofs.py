@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from house import ACCOUNTS, SOURCES, House, cdc, rows_of
 from ledgerlake.errors import ConfigError, GateBlocked
@@ -138,7 +140,7 @@ columns:
     )
     house.deliver("files/people/2026-03-01.csv", "id\n1\n").run()
     before = rows_of(house.mart("traced"))
-    house.deliver("files/people/2026-03-02.csv", "id\n1\n").run()
+    house.deliver("files/people/2026-03-02.csv", "id\n1\n").run(date(2026, 3, 2))
 
     assert rows_of(house.mart("traced")) != before
     assert [s.table for s in house.warehouse.publications[-1].slices] == ["traced"]

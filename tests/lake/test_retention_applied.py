@@ -28,11 +28,11 @@ def deliver(house: House, path: str, text: str) -> None:
 
 def landed(house: House, table: str = "accounts") -> list[str]:
     """Return the names of landed objects whose body is still there."""
-    return sorted(p.name for p in (house.root / "lake/landing/bank" / table).rglob("*.csv"))
+    return sorted(p.name.removeprefix("o-") for p in (house.root / "lake/landing/bank" / table).rglob("*.csv"))
 
 
 def planned(house: House) -> list[str]:
-    return [Path(item.path).name for r in plan(house.workspace()) if r.kind == "landed objects" for item in r.gone]
+    return [Path(item.path).name.removeprefix("o-") for r in plan(house.workspace()) if r.kind == "landed objects" for item in r.gone]
 
 
 def applied(house: House) -> Applied:

@@ -35,7 +35,7 @@ def test_bad_rows_wait_with_their_reasons_and_the_others_are_published(
     reasons = set(re.findall(r"quarantined (\d+ × .*)", chapter))
     assert reasons == {
         "1 × amount: below 0",
-        "1 × invoice_date: not a date",
+        "1 × invoice_date: no such day",
         "1 × organization_id: not in stg_organizations yet",
         "2 × position: two different changes of the key claim it",
         "1 × snapshot: it has refused rows; what it lacks is not deleted",

@@ -139,15 +139,19 @@ def test_traceable(house: House) -> None:
     ],
 )
 def test_fail_closed(house: House, bad: str | bytes) -> None:
-    """A contradiction stops its table; the other table goes on, and nothing is published on top."""
+    """A contradiction is never guessed: the object is refused and said so, and everything else goes on."""
     bank = opened(house)
     bank.run()
+    before = rows_of(bank.silver("accounts"))
     bank.deliver(ACCOUNT_FILE.format("100000000"), bad)
     bank.deliver(PAYMENT_FILE.format("120000000"), cdc("I,p4,a1,8.00,40", columns=PAYMENT))
 
     report = bank.run()
 
-    assert report.status == "failed"
-    assert [f.subject for f in report.failures] == ["accounts"]
+    assert (report.status, report.exit_code) == ("published", 8)
+    assert [(o.table, o.refused.source_name) for o in report.untaken.objects] == [
+        ("accounts", ACCOUNT_FILE.format("100000000").removeprefix("db/"))
+    ]
+    assert rows_of(bank.silver("accounts")) == before
     assert ("p4", "a1", "8.00") in rows_of(bank.silver("payments"))
-    assert len(bank.warehouse.publications) == 1
+    assert bank.run().exit_code == 8

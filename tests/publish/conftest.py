@@ -80,7 +80,7 @@ class Warehouse:
         return self.read("SELECT INVOICE_ID, AMOUNT FROM {bi}.INVOICES ORDER BY INVOICE_ID")
 
     def leftovers(self) -> list[tuple[object, ...]]:
-        return self.read("SELECT TABLE_NAME FROM {db}.INFORMATION_SCHEMA.TABLES WHERE STARTSWITH(TABLE_NAME, 'STG_')")
+        return self.read("SELECT TABLE_NAME FROM {db}.INFORMATION_SCHEMA.TABLES WHERE STARTSWITH(TABLE_NAME, 'PUBLICATION_STAGE_')")
 
     def slice(self, rows: Sequence[Invoice], *days: str, **changes: object) -> TableSlice:
         file = self.folder / f"part-{next(numbers)}.parquet"

@@ -80,7 +80,7 @@ def test_a_table_that_somebody_else_made_is_not_overwritten(warehouse: Warehouse
         warehouse.publisher().publish(warehouse.publication(warehouse.slice(FIRST)))
 
 
-@pytest.mark.parametrize("name", ["publication_ledger", "PUBLICATION_LOCKS", "publication_tables", "stg_invoices"])
+@pytest.mark.parametrize("name", ["publication_ledger", "PUBLICATION_LOCKS", "publication_tables", "publication_stage_x"])
 def test_no_table_may_be_called_like_one_of_our_own(warehouse: Warehouse, name: str) -> None:
     with pytest.raises(PublishError, match="belong to ledgerlake's own tables"):
         warehouse.publisher().publish(warehouse.publication(replace(warehouse.slice(FIRST), table=name)))

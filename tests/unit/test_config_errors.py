@@ -78,6 +78,21 @@ MISTAKES = [
     Mistake("tables/sales.yml", "source: db", "source: dbx", 2, "unknown source 'dbx'", "use one of ['db']"),
     Mistake("tables/sales.yml", '(18,2)"}', '(18,2)", currency: code}', 9, "the currency column 'code' is not declared", "declare it"),
     Mistake("tables/sales.yml", '(18,2)"}', '(18,2)", unit: minor}', 9, "minor units need `currency:`", "add `currency: <column>`"),
+    Mistake("tables/sales.yml", '(18,2)"}', '(18,2)", max: "1,000"}', 9, "`max: 1,000` is no decimal(18,2): not a decimal(18,2)", "write it as a value"),
+    Mistake("tables/sales.yml", '(18,2)"}', '(18,2)", min: "0.001"}', 9, "`min: 0.001` is no decimal(18,2): more decimals than decimal(18,2)", "write it as a value"),
+    Mistake("tables/sales.yml", '(18,2)"}', '(18,2)", allowed: ["1", "x"]}', 9, "`allowed: x` is no decimal(18,2)", "write it as a value"),
+    Mistake("tables/sales.yml", '(18,2)"}', '(18,2)", min: "5", max: "1"}', 9, "`min` is above `max`: no value fits", "exchange them"),
+    Mistake("tables/sales.yml", '(18,2)"}', '(18,2)", pattern: "^1"}', 9, "`pattern` belongs to strings", "use `min`, `max` or `allowed`"),
+    Mistake("tables/sales.yml", "type: date}", 'type: date, min: "2026-13-01"}', 8, "`min: 2026-13-01` is no date: no such day", "write it as a value"),
+    Mistake("tables/sales.yml", "type: date}", "type: date, format: epoch_seconds}", 8, "`format` belongs to timestamps", "remove it"),
+    Mistake("tables/sales.yml", "type: date}", "type: date, zone: Europe/Berlin}", 8, "`zone` belongs to timestamps", "remove it"),
+    Mistake("tables/sales.yml", "type: date}", "type: timestamp, zone: CET}", 8, "unknown zone 'CET'", "name a place"),
+    Mistake("tables/sales.yml", "type: date}", "type: timestamp, zone: Europe/Berlin, format: epoch_millis}", 8, "`zone` and `finer` are of texts: an epoch counts in UTC", "remove them"),
+    Mistake("tables/sales.yml", "type: date}", 'type: boolean, max: "true"}', 8, "a boolean has no bounds", "use `allowed`"),
+    Mistake("tables/sales.yml", "name: shop_id, type: string", "name: shop_id, type: integer", 7, "a integer references a string: '007' and 7 would be one key", "declare both of one type"),
+    Mistake("tables/sales.yml", "name: shop_id, type: string", "name: shop_id, pattern: '[a-', type: string", 7, "`pattern` is no regular expression", "write one"),
+    Mistake("tables/sales.yml", "name: shop_id, type: string", "name: shop_id, pattern: '(?P<x>a)', type: string", 7, "`pattern` is no regular expression: '(?P' is read otherwise by Java", "write one"),
+    Mistake("tables/sales.yml", "name: shop_id, type: string", "name: shop_id, pattern: 'a{,3}', type: string", 7, "`pattern` is no regular expression: '{,' is read otherwise by Java", "write one"),
     Mistake("tables/sales.yml", "name: sale_id, type: string, nullable: false", "name: sale_id, type: string", 6, "the key column 'sale_id' must not be nullable", "add"),
     Mistake("tables/sales.yml", "resource: public/sales", "resource: public/sales\nsuite: sales", 4, "the suite 'sales' does not exist", "or remove `suite:`"),
     Mistake("tables/sales.yml", "resource: public/sales", "resource: public/sales\nfeed: {column_ordr: [a]}", 4, "feed option 'column_ordr'", "see docs/feeds/dms.md"),
@@ -137,6 +152,14 @@ def test_a_mistake_is_named_with_its_file_line_and_fix(tmp_path: Path, mistake: 
             str(tmp_path / "pipelines" / "bank" / mistake.file),
             mistake.line,
         )
+
+
+def test_a_project_s_own_currencies_are_codes_with_their_decimals(tmp_path: Path) -> None:
+    (tmp_path / "currencies.yml").write_text("GGP: 2\nQQQ: two\n")
+
+    [error] = complaints(write(tmp_path, FILES))
+
+    assert (error.what, error.where.line) == ("'QQQ' is no currency with its decimals", 2)
 
 
 def test_every_finding_is_reported_not_only_the_first(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_broken_pipeline_beside_it_is_its_own_matter(tmp_path: Path) -> None:
     assert found(tmp_path) == []
 
 
-@pytest.mark.parametrize("mart", ["publication_ledger", "publication_locks", "stg_sales"])
+@pytest.mark.parametrize("mart", ["publication_ledger", "publication_locks", "publication_stage_sales"])
 def test_a_mart_named_like_one_of_our_own_tables_is_refused(tmp_path: Path, mart: str) -> None:
     declare(tmp_path, "shop", mart=mart)
 

@@ -82,6 +82,43 @@ def test_a_value_keeps_its_text_to_the_last_digit(value: str, text: str | None) 
     assert Records([line]).columns([("a", "v")])[0].to_pylist() == [text]
 
 
+TWICE = {
+    "a field": b'{"a": 1, "b": 2, "a": 3}',
+    "a field that is spelled with an escape": b'{"a": 1, "\\u0061": 3}',
+    "a field with its colon apart": b'{"a" : 1, "b": 2, "a" : 3}',
+    "a field of an object inside": b'{"a": {"x": 1, "x": 1}, "b": 2}',
+    "a field of an object in a list": b'{"a": [{"x": 1}, {"x": 1, "x": 2}], "b": 2}',
+    "a field beside text that looks like one": b'{"a": "x\\":", "b": 1, "b": 2}',
+    "the same value": b'{"a": 1, "a": 1}',
+}
+
+
+@pytest.mark.parametrize("line", TWICE.values(), ids=TWICE)
+def test_a_key_that_stands_twice_refuses_the_record_alone(line: bytes) -> None:
+    good = [b'{"a": 1, "b": 2}', b'{"a": {"x": 1, "y": {"a": 2}}, "b": [{"x": 1}, {"x": 2}]}', b'{"b": "\\"a\\": 1, \\"a\\": 2"}']
+
+    assert Records(good).problems() is None
+    assert Records([*good, line, *good]).problems() == [None] * 3 + ["a key stands twice in an object"] + [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("document", "refused"),
+    [
+        (b'{"data": [{"a": 1}], "data": [{"a": 2}]}', True), (b'{"data": [{"data": 1}], "more": {"data": 2}}', False),
+        (b'{"data": [{"a": 1}]}', False),
+    ],
+)  # fmt: skip
+def test_an_array_that_stands_twice_in_its_document_is_refused(document: bytes, refused: bool) -> None:
+    def read() -> list[list[bytes]]:
+        return list(ArrayElements("data")("f.json", document, Limits()))
+
+    if refused:
+        with pytest.raises(SourceError, match="a key stands twice"):
+            read()
+    else:
+        assert len(read()[0]) == 1
+
+
 def test_columns_of_lines_that_lack_fields_hold_nulls() -> None:
     records = Records([b'{"a": 1, "b": "x"}', b'{"b": null}', b"no record", b'{"a": {"c": 1}}'])
     assert [c.to_pylist() for c in records.columns([("a",), ("b",)])] == [

@@ -42,7 +42,7 @@ def slice_of(**changes: object) -> TableSlice:
 
 
 def publication_of(*slices: TableSlice) -> Publication:
-    return Publication("p1", "billing", "r1", date(2026, 1, 1), "1", "f", {}, "{}", slices)
+    return Publication("p1", "p0", 1, "billing", "r1", date(2026, 1, 1), "1", "f", {}, "{}", slices)
 
 
 @pytest.mark.parametrize("name", ["", "1a", 'a"b', "a b", "a;drop", "ü", "a" * 256])

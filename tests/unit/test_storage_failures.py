@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from ledgerlake.errors import ConfigError, GateBlocked, LedgerlakeError, TransientError, Where
+from ledgerlake.errors import ConfigError, GateBlocked, LedgerlakeError, StorageUnavailable, TransientError, Where
 from ledgerlake.ports.failures import storage_errors, storage_failure
 from ledgerlake.ports.objects import LocalObjects, S3Objects
 from moto.server import ThreadedMotoServer
@@ -24,7 +24,7 @@ from moto.server import ThreadedMotoServer
         (OSError(errno.EROFS, "Read-only file system"), ConfigError),
         (RuntimeError("Generic LocalFileSystem error: … StorageFull … (os error 28)"), TransientError),
         (RuntimeError("java.io.IOException: Permission denied"), ConfigError),
-        (RuntimeError("error sending request for url (http://minio:9000/lake)"), TransientError),
+        (RuntimeError("error sending request for url (http://minio:9000/lake)"), StorageUnavailable),
         (FileNotFoundError(errno.ENOENT, "No such file or directory"), type(None)),
         (ValueError("a mistake in the program"), type(None)),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ledgerlake.config.check_alerts import check_alert_rules
+from ledgerlake.config.check_columns import check_column_rules
 from ledgerlake.config.check_marts import check_marts, suite_findings
 from ledgerlake.config.check_masters import check_masters
 from ledgerlake.config.check_targets import check_targets
@@ -94,6 +95,7 @@ def _check_column(
         yield ConfigError(
             f"the key column {column.name!r} must not be nullable", where=at, then="add `nullable: false`"
         )
+    yield from check_column_rules(pipeline, column, at)
     if column.name.startswith("_"):
         yield ConfigError(
             "column names that start with _ belong to ledgerlake", where=at, then="rename it and use `source:`"

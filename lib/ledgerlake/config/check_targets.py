@@ -33,7 +33,7 @@ def check_targets(pipeline: Pipeline, document: Document) -> Iterator[ConfigErro
         if is_reserved(mart.mart):
             yield ConfigError(
                 f"{mart.mart!r} may be one of ledgerlake's own tables", where=at,
-                then="choose a name that begins neither with publication_ nor with stg_",
+                then="choose a name that does not begin with publication_",
             )  # fmt: skip
         other = others.get((*place, mart.mart.upper()))
         if mart.publish and other:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Model, Pipeline, PipelineFile, Table
 from ledgerlake.config.source_map import Document, read_document
+from ledgerlake.core.money import CURRENCY_DIGITS
 from ledgerlake.errors import ConfigError, Where
 from ledgerlake.quality.suite import load_suite
 
@@ -81,11 +83,27 @@ def load_pipeline(conf: Path, suites: Path, name: str) -> Pipeline:
             then=f"use one of {pipeline_names(conf)}",
         )
     spec = parse(read_document(folder / "pipeline.yml"), PipelineFile)
-    tables = _load_tables(folder / "tables")
+    own = _load_currencies(conf / "currencies.yml")
+    tables = {n: t.model_copy(update={"currencies": own}) for n, t in _load_tables(folder / "tables").items()}
     sql = {m.mart: _read_sql(folder, m.sql) for m in spec.marts}
     alert_sql = {r.alert: _read_sql(folder, r.sql) for r in spec.alerts.rules}
     loaded = _load_suites(suites, folder, spec, tables)
     return Pipeline(folder=folder, spec=spec, tables=tables, sql=sql, suites=loaded, alert_sql=alert_sql)
+
+
+def _load_currencies(file: Path) -> dict[str, int]:
+    """Return the project's own currency codes with their decimals; none without the file."""
+    if not file.is_file():
+        return {}
+    document = read_document(file)
+    for code, digits in document.data.items():
+        fits = re.fullmatch("[A-Z]{3}", str(code)) and type(digits) is int and digits in CURRENCY_DIGITS
+        if not fits:
+            raise ConfigError(
+                f"{code!r} is no currency with its decimals", where=document.where(code),
+                then="write a code of three capitals and its number of decimals: `GGP: 2`",
+            )  # fmt: skip
+    return dict(document.data)
 
 
 def _load_tables(folder: Path) -> dict[str, Table]:

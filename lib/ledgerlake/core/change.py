@@ -31,6 +31,9 @@ class Change:
     values: Mapping[str, object]
 
 
+CONTRADICTION = "contradicts what is declared"
+"""Stands in the reason of a value that shows that its whole object is not written as declared."""
+
 # Origin and order: carried by every row of bronze and silver.
 BATCH_ID = "_batch_id"
 POSITION = "_position"

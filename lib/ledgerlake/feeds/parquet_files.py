@@ -16,6 +16,7 @@ from ledgerlake.config.models import Table
 from ledgerlake.core.types.sources import is_kept, never
 from ledgerlake.errors import ContractError, SourceError, Where
 from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.decoding.frame import all_listed
 from ledgerlake.feeds.frames import path_sql, placed, quoted
 from ledgerlake.landing.manifest import LandedObject, Layout
 from ledgerlake.sql.values import text_sql
@@ -104,6 +105,7 @@ def scan_parquet(
     for key, value in _SETTINGS.items():
         spark.conf.set(key, value)
     rows = spark.read.schema(_schema(wanted, kinds)).parquet(*(f"{reading.lake_uri}/{i.path}" for i in items))
+    all_listed(rows, items)
     named = (
         rows.selectExpr(*(f"{_read(path, kinds)} AS {quoted(path)}" for path in wanted))
         if _nested(wanted, kinds)

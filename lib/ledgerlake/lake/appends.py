@@ -41,8 +41,11 @@ def append(
 
 
 def _append_natively(storage: TableStorage, path: str, rows: pa.Table, step: str, note: Mapping[str, Any]) -> None:
-    if not rows.num_rows:
-        return
+    if rows.num_rows:
+        storage.again(lambda: _append_once(storage, path, rows, step, note))
+
+
+def _append_once(storage: TableStorage, path: str, rows: pa.Table, step: str, note: Mapping[str, Any]) -> None:
     target = storage.open(path)
     assert target is not None, "tables are created before they are appended to"
     if target.transaction_version(step) is not None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
 from ledgerlake.core.accounting import Counts
-from ledgerlake.errors import Where
+from ledgerlake.errors import ContractError, Where
 from ledgerlake.feeds.frames import literal, reading_session
 from ledgerlake.lake import history, native, quarantine, reading, silver, snapshots, stage
 from ledgerlake.lake.appends import append
@@ -104,6 +104,7 @@ class BatchLoader:
         labelled = stage.label(self._judged(session, batch), batch.table).persist()
         try:
             facts = _measure(labelled, batch.table)
+            _refuse_contradiction(batch, facts["contradiction"])
             compared = self._compared(session, batch, labelled, facts)
             if compared is not None:
                 compared.persist()
@@ -303,6 +304,22 @@ class BatchLoader:
             "silver_version": silver_version, "milliseconds": milliseconds,
             "objects": [{"path": o.path, "source": o.source_name, "sha256": o.content_hash, "extracted_at": o.extracted_at} for o in batch.objects],
         }  # fmt: skip
+
+
+def _refuse_contradiction(batch: Batch, found: str | None) -> None:
+    """Raise :class:`ContractError` for an object with a value that shows that all of it is written otherwise than declared.
+
+    Its other values may look right and mean something else (10 for 10.00, read as cents). Released
+    rows are judged one by one: somebody has looked at them.
+    """
+    if found is None or batch.kind != "landed":
+        return
+    path, _, reason = found.partition("|")
+    named = next((o.source_name for o in batch.objects if o.path == path), path)
+    raise ContractError(
+        reason, where=Where(file=named, table=batch.table.table, batch_id=batch.batch_id),
+        then="declare the unit, or the mode, in which the object is written, or have it delivered as declared",
+    )  # fmt: skip
 
 
 def _measure(labelled: DataFrame, table: Table) -> dict[str, Any]:

@@ -6,6 +6,7 @@ by Spark and written by delta-rs, as small batches are (ADR 0007).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -105,7 +106,15 @@ def _by_spark(
 def _natively(
     workspace: Workspace, mart: Mart, rows: pa.Table, only: Partitions | None, note: Mapping[str, Any], base: int
 ) -> None:
+    workspace.storage.again(lambda: _written_once(workspace, mart, rows, only, note, base))
+
+
+def _written_once(
+    workspace: Workspace, mart: Mart, rows: pa.Table, only: Partitions | None, note: Mapping[str, Any], base: int
+) -> None:
     path = workspace.paths.mart(mart.mart)
+    if any(k.version == base + 1 and dict(k.note) == json.loads(note_text(note)) for k in workspace.storage.commits(path, 1)):
+        return  # the answer to an earlier attempt was lost
     target = workspace.storage.open(path, base) if base >= 0 else None
     with sole_writer(Where(table=mart.mart)):
         write_deltalake(

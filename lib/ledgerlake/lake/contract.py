@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core.money import EXPONENTS, STRIPE_EXPONENTS
 from ledgerlake.core.types import Refusal, decimal_parts
+from ledgerlake.core.types.words import UNDECODABLE
 from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import minor_units
 from ledgerlake.sql.values import reason_sql, value_sql
@@ -124,7 +125,7 @@ def _test(column: Column, sources: Sources, *, nullable: bool) -> Tests:
     if column.unit != "major":
         tests += minor_units.tests(column, source)
     elif column.type == "string":
-        tests.append((f"instr({raw}, '\ufffd') > 0", literal(f"{column.name}: not UTF-8")))
+        tests.append((_undecodable(raw), literal(f"{column.name}: not UTF-8")))
     else:
         why = reason_sql(column.kind, raw, source, column.name)
         tests.append((f"{raw} IS NOT NULL AND {name} IS NULL", why))
@@ -133,6 +134,11 @@ def _test(column: Column, sources: Sources, *, nullable: bool) -> Tests:
     if column.currency and column.unit == "major":
         tests += _finer_than_currency(column)
     return tests
+
+
+def _undecodable(raw: str) -> str:
+    """Return the test for bytes that are no UTF-8: as Parquet and Avro may hold them, or as a decoder marked them."""
+    return f"instr({raw}, {literal(UNDECODABLE)}) > 0 OR decode(CAST({raw} AS BINARY), 'UTF-8') <> {raw}"
 
 
 def _finer_than_currency(column: Column) -> Tests:

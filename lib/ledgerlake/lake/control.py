@@ -21,10 +21,11 @@ import pyarrow as pa
 from deltalake import CommitProperties, Schema, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from ledgerlake.errors import TransientError
+from ledgerlake.errors import StorageUnavailable, TransientError
 from ledgerlake.lake.paths import LakePaths
 from ledgerlake.lake.tables import TableStorage
 from ledgerlake.ports.clock import Clock
+from ledgerlake.ports.failures import storage_errors
 
 _TEXT, _LONG, _TIME = pa.string(), pa.int64(), pa.timestamp("us", tz="UTC")
 _COMMON = {"pipeline": _TEXT, "sequence": _LONG, "run_id": _TEXT, "recorded_at": _TIME}
@@ -115,15 +116,27 @@ class ControlTables:
             for number, row in enumerate(rows, before + 1):
                 row["sequence"] = number
             numbered = CommitProperties(app_transactions=[Transaction(self._paths.pipeline, before + len(rows))])
-            with suppress(CommitFailedError):
-                write_deltalake(
-                    table, pa.Table.from_pylist(rows, schema=schema), mode="append", commit_properties=numbered,
-                    schema_mode="merge",  # releases add fields, never remove
-                )  # fmt: skip
-                return before
+            try:
+                with suppress(CommitFailedError), storage_errors():
+                    write_deltalake(
+                        table, pa.Table.from_pylist(rows, schema=schema), mode="append", commit_properties=numbered,
+                        schema_mode="merge",  # releases add fields, never remove
+                    )  # fmt: skip
+                    return before
+            except StorageUnavailable:  # the answer may be all that was lost
+                if self._stand(uri, rows):
+                    return before
         raise TransientError(
             f"other runs wrote to the control table {name!r} at the same moment", then="run the same command again"
         )
+
+    def _stand(self, uri: str, rows: list[dict[str, Any]]) -> bool:
+        """Say whether these very rows are written."""
+        first, last = rows[0], rows[-1]
+        where = f"pipeline = '{self._paths.pipeline}' AND sequence BETWEEN {first['sequence']} AND {last['sequence']}"
+        found = self._storage.rows(uri, where)
+        written = sorted(found.to_pylist(), key=lambda r: r["sequence"]) if found else []
+        return written == [{k: row[k] for k in written[0]} for row in rows] if written else False
 
     def read(self, name: str) -> list[dict[str, Any]]:
         """Return this pipeline's records in the order they were written; read once per process."""

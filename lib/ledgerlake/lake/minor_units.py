@@ -1,19 +1,19 @@
 """Amounts in minor units (cents, yen, fils), scaled by the exponent of the row's currency.
 
 Minor units are whole. An amount with decimals is evidence that the object counts major units, and
-then its whole amounts would be read a hundred times too small: see :data:`CONTRADICTION`.
+then its whole amounts would be read a hundred times too small: nothing of the object
+is taken (see ``core.change.CONTRADICTION``).
 """
 
 from __future__ import annotations
 
 from ledgerlake.config.models import Column
+from ledgerlake.core.change import CONTRADICTION
 from ledgerlake.core.types.numbers import PLAIN
 from ledgerlake.core.types.sources import WHOLE
 from ledgerlake.feeds.frames import literal
 from ledgerlake.sql.values import fits, text_sql
 
-CONTRADICTION = "contradicts what is declared"
-"""Stands in the reason of a value that shows that its whole object is not written as declared."""
 _WHOLE, _ZERO = "[+-]?[0-9]+", "[+-]?0+"
 
 

@@ -53,10 +53,20 @@ def merge(
     bounds prune the target's files. Raises :class:`TransientError` where another writer
     committed in between.
     """
-    target = storage.open(silver)
-    assert target is not None, "silver is created before it is merged into"
     if not fits(storage, silver):
         return False
+    storage.again(lambda: _merge_once(storage, table, bronze, silver, batch_id, truncated_at, key_range, note))
+    return True
+
+
+def _merge_once(
+    storage: TableStorage, table: Table, bronze: str, silver: str, batch_id: str, truncated_at: str,
+    key_range: tuple[str, str], note: Mapping[str, Any],
+) -> None:  # fmt: skip
+    target = storage.open(silver)
+    assert target is not None, "silver is created before it is merged into"
+    if target.transaction_version(f"{batch_id}-silver") is not None:
+        return  # the answer to an earlier attempt was lost
     columns = [f.name for f in target.schema().fields]
     source = _winners(storage, bronze, columns, batch_id, truncated_at)
     key = " AND ".join(f't."{k}" = s."{k}"' for k in table.key)
@@ -72,13 +82,18 @@ def merge(
     with sole_writer(Where(table=table.table, batch_id=batch_id)):
         replacing = merger if table.append_only else merger.when_matched_update(updated, predicate=newer)
         replacing.when_not_matched_insert(taken).execute()
-    return True
 
 
 def truncate(
     storage: TableStorage, table: Table, path: str, truncated_at: str, step: str, note: Mapping[str, Any]
 ) -> None:
     """Withdraw every row older than a truncate, as ``silver.truncate_sql`` does; once for each ``step``."""
+    storage.again(lambda: _truncate_once(storage, table, path, truncated_at, step, note))
+
+
+def _truncate_once(
+    storage: TableStorage, table: Table, path: str, truncated_at: str, step: str, note: Mapping[str, Any]
+) -> None:
     target = storage.open(path)
     assert target is not None, "silver is created before it is truncated"
     if target.transaction_version(step) is not None:
@@ -113,8 +128,17 @@ def replace(
     ``differs`` compares a standing row (t) with a given one (s). Raises :class:`TransientError`
     where another writer committed in between.
     """
+    storage.again(lambda: _replace_once(storage, path, rows, key, gone, differs, note, transaction))
+
+
+def _replace_once(
+    storage: TableStorage, path: str, rows: pa.Table, key: tuple[str, ...], gone: str, differs: str,
+    note: Mapping[str, Any], transaction: str | None,
+) -> None:  # fmt: skip
     target = storage.open(path)
     assert target is not None, "tables are created before they are merged into"
+    if transaction and target.transaction_version(transaction) is not None:
+        return
     values = {f'"{n}"': f's."{n}"' for n in rows.column_names if n != gone}
     merger = target.merge(
         rows, " AND ".join(f't."{k}" = s."{k}"' for k in key), source_alias="s", target_alias="t",

@@ -106,11 +106,16 @@ def measures(table: Table) -> list[str]:
         f"min(_position) FILTER (WHERE {accepted}) AS position_min",
         f"max(_position) FILTER (WHERE {accepted}) AS position_max",
         f"max(_position) FILTER (WHERE {accepted} AND _op = 'truncate') AS truncated_at",
+        f"min(concat(_object, '|', concat_ws('; ', _reasons))) FILTER (WHERE {_contradicts()}) AS contradiction",
         f"CAST(min(`{table.key[0]}`) FILTER (WHERE {accepted}) AS STRING) AS key_min",
         f"CAST(max(`{table.key[0]}`) FILTER (WHERE {accepted}) AS STRING) AS key_max",
         "CAST(min(_extracted_at) AS STRING) AS extracted_min",
         "CAST(max(_extracted_at) AS STRING) AS extracted_max",
     ]
+
+
+def _contradicts() -> str:
+    return f"size(_reasons) > 0 AND instr(concat_ws('; ', _reasons), {literal(c.CONTRADICTION)}) > 0"
 
 
 def read_keys(table: Table) -> list[str]:

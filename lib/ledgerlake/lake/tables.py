@@ -7,11 +7,12 @@ looks goes through here, and so does the creation of empty tables.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, QueryBuilder, Schema, Transaction
@@ -22,11 +23,14 @@ from ledgerlake.config.models import Column, Table
 from ledgerlake.core import change as c
 from ledgerlake.core.retention import REPLAY_DAYS
 from ledgerlake.core.types import contract_type
-from ledgerlake.errors import ContractError, Where
+from ledgerlake.errors import ContractError, LedgerlakeError, StorageUnavailable, Where
 from ledgerlake.lake.commits import note_text
 from ledgerlake.lake.fence import Fence
-from ledgerlake.ports.failures import storage_failure
+from ledgerlake.ports.failures import storage_errors
 from ledgerlake.ports.secrets import Secrets
+
+T = TypeVar("T")
+_ATTEMPTS, _BACKOFF_S = 6, 0.1
 
 REPLAY_WINDOW = {
     "delta.deletedFileRetentionDuration": f"interval {REPLAY_DAYS} days",
@@ -50,8 +54,11 @@ class Commit:
 class TableStorage:
     """Opens Delta tables of one environment through delta-rs."""
 
-    def __init__(self, environment: Environment, secrets: Secrets, fence: Fence | None = None) -> None:
-        self._environment, self._secrets, self.fence = environment, secrets, fence or Fence()
+    def __init__(
+        self, environment: Environment, secrets: Secrets, fence: Fence | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:  # fmt: skip
+        self._environment, self._secrets, self.fence, self._sleep = environment, secrets, fence or Fence(), sleep
 
     @cached_property
     def options(self) -> dict[str, str]:
@@ -67,12 +74,31 @@ class TableStorage:
             }
         return found
 
+    def again(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` gives, which is safe to repeat, and repeat it where the storage fails.
+
+        delta-rs repeats requests that were refused, but not answers that break off. Raises
+        :class:`~ledgerlake.errors.StorageUnavailable` where it fails again and again.
+        """
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                with storage_errors():
+                    return work()
+            except StorageUnavailable:
+                self._sleep(_BACKOFF_S * 2**attempt)
+        with storage_errors():
+            return work()
+
     def open(self, uri: str, version: int | None = None) -> DeltaTable | None:
         """Return the table, or None where none exists yet."""
-        try:
-            return DeltaTable(_rs_uri(uri), version=version, storage_options=self.options)
-        except TableNotFoundError:
-            return None
+
+        def opened() -> DeltaTable | None:
+            try:
+                return DeltaTable(_rs_uri(uri), version=version, storage_options=self.options)
+            except TableNotFoundError:
+                return None
+
+        return self.again(opened)
 
     def version(self, uri: str) -> int:
         """Return the table's current version, -1 where it does not exist."""
@@ -108,10 +134,10 @@ class TableStorage:
         """Create an empty table unless it exists."""
         if self.open(uri) is None:
             self.fence.check()
-            DeltaTable.create(
+            self.again(lambda: DeltaTable.create(
                 _rs_uri(uri), Schema(fields), mode="ignore", partition_by=partition_by,
                 configuration=dict(properties), storage_options=self.options, description=description,
-            )  # fmt: skip
+            ))  # fmt: skip
 
     def add_columns(self, uri: str, columns: tuple[Column, ...]) -> list[str]:
         """Add the nullable columns that the table lacks; return their names.
@@ -145,14 +171,15 @@ class TableStorage:
 
     def select(self, table: DeltaTable, uri: str, where: str = "true", columns: str = "*") -> pa.Table:
         """Return the same of a table that is open already."""
+
+        def asked() -> Any:
+            return QueryBuilder().register("rows", table).execute(f"SELECT {columns} FROM rows WHERE {where}").read_all()
+
         try:
-            found = (
-                QueryBuilder().register("rows", table).execute(f"SELECT {columns} FROM rows WHERE {where}").read_all()
-            )
+            found = self.again(asked)
+        except LedgerlakeError:
+            raise
         except Exception as error:  # the engine knows one exception type for everything
-            known = storage_failure(error)
-            if known is not None:
-                raise known from error
             if "Object Store error" in str(error):
                 raise FileNotFoundError(uri) from error
             raise
@@ -161,7 +188,7 @@ class TableStorage:
     def commits(self, uri: str, limit: int | None = None) -> list[Commit]:
         """Return the table's commits, newest first."""
         table = self.open(uri)
-        return [_commit(entry) for entry in table.history(limit)] if table else []
+        return [_commit(entry) for entry in self.again(lambda: table.history(limit))] if table else []
 
     def commit_of(self, uri: str, batch_id: str, limit: int = 50) -> Commit | None:
         """Return the commit that applied a batch, if it did: how a killed run finds its place."""

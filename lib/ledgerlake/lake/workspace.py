@@ -82,7 +82,7 @@ class Workspace:
     @cached_property
     def storage(self) -> TableStorage:
         """Return Delta tables as seen without Spark."""
-        return TableStorage(self.environment, self.secrets, self.fence)
+        return TableStorage(self.environment, self.secrets, self.fence, self.sleep)
 
     @cached_property
     def control(self) -> ControlTables:

@@ -21,7 +21,7 @@ def check(publication: Publication) -> None:
 
 def _check_slice(part: TableSlice) -> None:
     if is_reserved(part.table):
-        _refuse(part, "names that begin with PUBLICATION_ or STG_ belong to ledgerlake's own tables")
+        _refuse(part, "names that begin with PUBLICATION_ belong to ledgerlake's own tables")
     columns = [bare(c.name) for c in part.columns]
     for column in part.columns:
         snowflake_type(column.type)

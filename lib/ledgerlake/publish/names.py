@@ -12,13 +12,13 @@ from ledgerlake.core.types import SIMPLE, column_type, decimal_parts, is_type
 from ledgerlake.errors import PublishError
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
-LOCKS, OWNERS = "PUBLICATION_LOCKS", "PUBLICATION_TABLES"
-STAGING_PREFIX = "STG_"
+_OWN = "PUBLICATION_"
+LOCKS, OWNERS, STAGING_PREFIX = f"{_OWN}LOCKS", f"{_OWN}TABLES", f"{_OWN}STAGE_"
 
 
 def is_reserved(name: str) -> bool:
     """Say whether a table may not be called so, because it is, or may become, one of our own beside it."""
-    return name.upper().startswith(("PUBLICATION_", STAGING_PREFIX))
+    return name.upper().startswith(_OWN)
 
 
 def bare(name: str) -> str:

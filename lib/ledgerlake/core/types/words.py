@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ledgerlake.core.types.base import ANY, BLANKS, ColumnType
+
+UNDECODABLE = "\uffff"
+"""Stands for bytes that are no UTF-8: a noncharacter, which no text is meant to hold, unlike U+FFFD."""
+
+
+def decoded(body: bytes) -> str:
+    """Return bytes as text, :data:`UNDECODABLE` for each byte that is no UTF-8."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return _ESCAPED.sub(UNDECODABLE, body.decode(errors="surrogateescape"))
+
+
+_ESCAPED = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True)

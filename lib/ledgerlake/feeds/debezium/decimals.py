@@ -10,6 +10,7 @@ import re
 from binascii import a2b_base64
 from typing import Any
 
+from ledgerlake.core.change import CONTRADICTION
 from ledgerlake.feeds.debezium.values import Convert, Unreadable
 from ledgerlake.feeds.decoding.records import Path, record_of, text_of
 
@@ -18,6 +19,9 @@ _SCALE_MAX = 16_383
 """PostgreSQL's limit of digits after the point."""
 _NUMBER_MAX = 15
 """Characters of a number with a point that a double cannot have rounded."""
+_NUMBER_FOR_TEXT = "a JSON number where a string is declared; set decimal.handling.mode and decimal.format"
+_NO_NUMBERS = ("NaN", "Infinity")
+_PLAIN = re.compile(r"[+-]?[0-9]+([.][0-9]+)?").fullmatch
 _WITH_EXPONENT = re.compile(r"[0-9]+[eE]\+?[0-9]+").fullmatch
 _NUMBER = re.compile(r"-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
 
@@ -38,14 +42,18 @@ def unscaled_decimal(name: str, scale: int | None) -> Convert:
 
 
 def _odd_decimal(name: str, value: Any, scale: int | None, line: bytes) -> str:
-    if type(value) is int and value >= 0:
-        raise _number_for_text(name)
+    if type(value) is int or _is_number(value, line):
+        raise Unreadable(f"{name}: {CONTRADICTION}: {_NUMBER_FOR_TEXT}")
+    if type(value) is str and _PLAIN(value) and _decimal(value, scale) is None:
+        raise Unreadable(
+            f"{name}: {CONTRADICTION}: a decimal in plain digits where base64 is; see decimal.handling.mode"
+        )
     beside = value if type(value) is dict else record_of(value.encode()) if type(value) is str else None
     if beside:
         told = beside.get("scale")
         text = _decimal(beside.get("value"), told if type(told) is int else None)
     else:
-        text = None if _is_number(value, line) else _decimal(value, scale)
+        text = _decimal(value, scale)
     if text is None:
         raise Unreadable(f"{name}: not an exact decimal of at most 38 digits")
     return text
@@ -57,7 +65,7 @@ def _is_number(value: Any, line: bytes) -> bool:
 
 
 def _number_for_text(name: str) -> Unreadable:
-    return Unreadable(f"{name}: a JSON number where a string is declared; set decimal.handling.mode and decimal.format")
+    return Unreadable(f"{name}: {_NUMBER_FOR_TEXT}")
 
 
 def _quoted(text: str, line: bytes) -> bool:
@@ -92,6 +100,10 @@ def written_decimal(name: str, path: Path) -> Convert:
     def convert(value: Any, line: bytes) -> str | None:
         if type(value) is not str:
             return text_of(value, line, path)
+        if value[-1:] == "=" or (value[:1].isalpha() and value not in _NO_NUMBERS):
+            raise Unreadable(
+                f"{name}: {CONTRADICTION}: no decimal in digits, but what may be base64; see decimal.handling.mode"
+            )
         doubtful = "e" in value or "E" in value or (len(value) > _NUMBER_MAX and "." in value)
         if doubtful and _NUMBER(value) and not _quoted(value, line):
             raise _number_for_text(name)

@@ -14,6 +14,7 @@ from ledgerlake.feeds.debezium.options import DebeziumSource
 from ledgerlake.feeds.debezium.order import Order, mysql_position, other_log, postgresql_position
 from ledgerlake.feeds.debezium.ordinary import WITH_ROW, ordinary_reader
 from ledgerlake.feeds.debezium.toast import Markers
+from ledgerlake.feeds.decoding.keys import STANDS_TWICE, Repetitions
 from ledgerlake.feeds.decoding.records import Path, Record, at, record_of, text_of
 
 Row = tuple[Any, ...]
@@ -36,7 +37,7 @@ class Messages:
     def __init__(self, table: Table, source: DebeziumSource, markers: Markers, partitions: int) -> None:
         self._source, self._markers, self._partitions = source, markers, partitions
         self._paths = paths = Paths(source)
-        self._ordinary = ordinary_reader(table, source)
+        self._ordinary, self._repeats = ordinary_reader(table, source), Repetitions()
         self._parse = _parser(source)
         self._tables = TableNames(table)
         self._columns = columns_of(table)
@@ -49,6 +50,8 @@ class Messages:
 
     def __call__(self, ordinal: int, line: bytes) -> Message | None:
         """Return a line's message; None for tombstones and logical messages, which are left out."""
+        if self._repeats(line):
+            return ordinal, line, None, None, STANDS_TWICE, None, self._nothing
         found = self._ordinary(line)
         if found:
             (op, order, row, server, named), schema = found

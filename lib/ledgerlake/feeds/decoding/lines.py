@@ -9,6 +9,7 @@ import msgspec
 
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.decoding.bodies import NO_LIMITS, Body, Limits, check_line, pieces
+from ledgerlake.feeds.decoding.keys import STANDS_TWICE, stands_twice_on_top
 from ledgerlake.feeds.decoding.records import fields_of, path_of
 
 Cut = Callable[[str, Body, Limits], Iterator[list[bytes]]]
@@ -90,7 +91,10 @@ class ArrayElements:
         text: bytes | msgspec.Raw = _unmarked(name, b"".join(pieces(name, body, limits, text="JSON documents")))
         try:
             for part in path_of(self.records) if self.records else ():
-                text = fields_of(text)[part]
+                whole, text = bytes(text), fields_of(text)[part]
+                named = f'"{part}"'.encode()
+                if whole.count(named) - bytes(text).count(named) > 1 and stands_twice_on_top(whole, part):
+                    raise SourceError(f"{STANDS_TWICE}: {part!r}", where=Where(file=name))
             found = [bytes(element) for element in _elements(text)]
         except msgspec.ValidationError as error:
             raise SourceError(f"no array at {self.records or 'its top'!r}", where=Where(file=name)) from error

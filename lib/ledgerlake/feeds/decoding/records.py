@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from ledgerlake.feeds.decoding.keys import STANDS_TWICE, Repetitions
+
 Record = Mapping[str, Any]
 """A parsed line: text, numbers with a fraction or an exponent as the text they were, all else as Python has it."""
 Path = tuple[str, ...]
@@ -92,14 +94,22 @@ class Records:
     def __init__(self, lines: Sequence[bytes]) -> None:
         self.lines = lines
         parsed = [record_of(line) for line in lines]
+        self._doubled = Repetitions().among(lines, parsed)
+        for number in self._doubled:
+            parsed[number] = None
         self.unread = [r is None for r in parsed]
-        """Which lines are not one JSON object."""
+        """Which lines are not one JSON object, or one that says a thing twice."""
         self.any_unread = True in self.unread
         self.all: list[Record] = [_EMPTY if r is None else r for r in parsed] if self.any_unread else parsed  # type: ignore[assignment]
 
     def problems(self) -> list[str | None] | None:
         """Return what is wrong with each line, None where all are one JSON object."""
-        return ["not a JSON object" if unread else None for unread in self.unread] if self.any_unread else None
+        if not self.any_unread:
+            return None
+        found = ["not a JSON object" if unread else None for unread in self.unread]
+        for number in self._doubled:
+            found[number] = STANDS_TWICE
+        return found
 
     def raws(self, problems: Sequence[str | None] | None) -> list[str | None] | None:
         """Return the lines that have a problem as text, None where no line has one."""

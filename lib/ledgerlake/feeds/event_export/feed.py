@@ -19,7 +19,7 @@ from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds import kafka_files
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.decoding.bodies import Limits, limits_of
-from ledgerlake.feeds.decoding.frame import decoded
+from ledgerlake.feeds.decoding.frame import all_listed, decoded
 from ledgerlake.feeds.event_export.avro import MAGIC, avro_fields
 from ledgerlake.feeds.event_export.json import JsonEvents
 from ledgerlake.feeds.event_export.options import EventSource, EventTable
@@ -130,6 +130,7 @@ def _read_avro(spark: SparkSession, reading: Reading, layout: Layout, items: lis
     own, kinds = EventTable(**reading.table.feed), dict(layout)
     orders = {i.path: file_order(i.source_name) for i in items}
     records = spark.read.format("avro").load([f"{reading.lake_uri}/{path}" for path in orders])
+    all_listed(records, items)
     rows = placed(spark, records.selectExpr("struct(*) AS j"), orders)
     if own.table_field:
         names = ", ".join(map(literal, own.table_names))

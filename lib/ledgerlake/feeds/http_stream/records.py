@@ -60,8 +60,10 @@ def _positions(records: Records, *, updates: bool) -> list[str | None]:
 
 
 def _problems(records: Records, day_path: Path | None) -> list[str | None]:
+    amiss = records.problems() or [None] * len(records.all)
     found: list[str | None] = [
-        None if "day" in r and "malformed" not in r else "not a JSON object" for r in records.all
+        p or (None if "day" in r and "malformed" not in r else "not a JSON object")
+        for p, r in zip(amiss, records.all, strict=True)
     ]
     if day_path is None:
         return found

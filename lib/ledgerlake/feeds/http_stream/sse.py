@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ledgerlake.core.types.words import decoded
 from ledgerlake.errors import SourceError, TransientError
 
 _FIELDS = ("data", "event", "id", "retry")
@@ -32,7 +33,7 @@ def events(lines: Iterable[bytes]) -> Iterator[Event]:
     for number, raw in enumerate(lines):
         if partial >= 0:
             raise _no_event(partial)
-        line = (raw.removeprefix(b"\xef\xbb\xbf") if number == 0 else raw).decode("utf-8", errors="replace")
+        line = decoded(raw.removeprefix(b"\xef\xbb\xbf") if number == 0 else raw)
         line = line.rstrip("\r")
         if not line:
             if data:

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ledgerlake.core.types.words import decoded
 from ledgerlake.errors import SourceError
 
 _IGNORED = b"OYM"
@@ -159,7 +160,7 @@ class _Reader:
 
     def text(self) -> str:
         end = self._data.index(b"\0", self.at)
-        found, self.at = self._data[self.at : end].decode(errors="replace"), end + 1
+        found, self.at = decoded(self._data[self.at : end]), end + 1
         return found
 
     def row(self) -> Row:
@@ -182,7 +183,6 @@ class _Reader:
         (length,) = self.unpack("!i")
         if length < 0 or self.at + length > len(self._data):
             raise ValueError(length)
-        # What is not UTF-8 becomes the replacement character, which contracts refuse.
-        found = self._data[self.at : self.at + length].decode(errors="replace")
+        found = decoded(self._data[self.at : self.at + length])  # contracts refuse what is not UTF-8
         self.at += length
         return found
