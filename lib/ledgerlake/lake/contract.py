@@ -1,7 +1,7 @@
 """Row rules: from a table's contract to Spark SQL that types each value and says what is wrong.
 
 Everything here is text: functions from declarations to SQL expressions. Raw values arrive as
-``r_<column>``, texts or typed (``sources``: column → Spark type), typed values leave as ``<column>``.
+``_r_<column>``, texts or typed (``sources``: column → Spark type), typed values leave as ``<column>``.
 Which texts are values is the types' own matter. A row with any reason is quarantined whole.
 """
 
@@ -25,7 +25,7 @@ Tests = list[tuple[str, str]]
 
 def typed_sql(table: Table, column: Column, sources: Sources) -> str:
     """Return the expression of the typed value: null where the raw value is none of the type."""
-    raw = f"r_{column.name}"
+    raw = f"_r_{column.name}"
     if column.unit != "major":
         return minor_units.value_sql(column, sources[column.name])
     if column.name in currency_columns(table):
@@ -39,19 +39,19 @@ def currency_columns(table: Table) -> tuple[str, ...]:
 
 
 def exponents_sql(table: Table) -> list[str]:
-    """Return select items ``e_<currency>``: the minor-unit exponent of each row's currency.
+    """Return select items ``_e_<currency>``: the minor-unit exponent of each row's currency.
 
-    Looked up once per row and currency column, because every amount asks for it; ``se_<currency>``
+    Looked up once per row and currency column, because every amount asks for it; ``_se_<currency>``
     by Stripe's table where an amount comes in Stripe's units. Null for an unknown code.
     """
     stripe = {c.currency for c in table.columns if c.currency and c.unit == "stripe"}
     own, theirs = EXPONENTS | table.currencies, STRIPE_EXPONENTS | table.currencies
-    found = [f"{_exponent(_code(name), own)} AS e_{name}" for name in currency_columns(table)]
-    return found + [f"{_exponent(_code(name), theirs)} AS se_{name}" for name in sorted(filter(None, stripe))]
+    found = [f"{_exponent(_code(name), own)} AS _e_{name}" for name in currency_columns(table)]
+    return found + [f"{_exponent(_code(name), theirs)} AS _se_{name}" for name in sorted(filter(None, stripe))]
 
 
 def _code(currency: str) -> str:
-    return f"upper(r_{currency})"
+    return f"upper(_r_{currency})"
 
 
 def _exponent(code: str, exponents: dict[str, int]) -> str:
@@ -120,7 +120,7 @@ def _column_tests(table: Table, column: Column, sources: Sources) -> Tests:
 
 
 def _test(column: Column, sources: Sources, *, nullable: bool) -> Tests:
-    name, raw, source = f"`{column.name}`", f"r_{column.name}", sources[column.name]
+    name, raw, source = f"`{column.name}`", f"_r_{column.name}", sources[column.name]
     tests: Tests = []
     if column.unit != "major":
         tests += minor_units.tests(column, source)
@@ -147,7 +147,7 @@ def _finer_than_currency(column: Column) -> Tests:
     name = f"`{column.name}`"
     if parts is None:
         return []
-    finer = [f"(e_{column.currency} = {n} AND {name} <> round({name}, {n}))" for n in (0, 2, 3, 4) if n < parts[1]]
+    finer = [f"(_e_{column.currency} = {n} AND {name} <> round({name}, {n}))" for n in (0, 2, 3, 4) if n < parts[1]]
     reason = literal(f"{column.name}: more decimals than its currency has")
     return [(" OR ".join(finer), reason)] if finer else []
 
@@ -176,4 +176,4 @@ def _constant(column: Column, text: str) -> str:
 
 
 def _currency_test(name: str) -> tuple[str, str]:
-    return f"r_{name} IS NOT NULL AND e_{name} IS NULL", literal(f"{name}: unknown currency")
+    return f"_r_{name} IS NOT NULL AND _e_{name} IS NULL", literal(f"{name}: unknown currency")

@@ -91,14 +91,14 @@ def _folded_partial(slice_: DataFrame, table: Table, since: str) -> DataFrame:
         f.expr(f"max(_position) FILTER (WHERE _op = 'upsert') AS {c.BASE_POSITION}"),
         f.expr(f"{deleted} AS {c.DELETE_POSITION}"),
         *(f.expr(f"max_by(`{n}`, _position) FILTER (WHERE {carries[n]}) AS `{n}`") for n in values),
-        *(f.expr(f"max(_position) FILTER (WHERE {carries[n]}) AS `at_{n}`") for n in values),
+        *(f.expr(f"max(_position) FILTER (WHERE {carries[n]}) AS `_at_{n}`") for n in values),
         *(f.expr(f"max_by({n}, _position) AS {n}") for n in c.ORIGIN if n != c.POSITION),
         f.expr(f"max(_position) AS {c.POSITION}"),
     ]
-    positions = "map(" + ", ".join(f"{literal(n)}, `at_{n}`" for n in values) + ")"
+    positions = "map(" + ", ".join(f"{literal(n)}, `_at_{n}`" for n in values) + ")"
     grouped = slice_.groupBy(*table.key).agg(*aggregates)
     kept = [
-        f"CASE WHEN coalesce(`at_{n}`, '') > coalesce({c.DELETE_POSITION}, '') THEN `{n}` END AS `{n}`" for n in values
+        f"CASE WHEN coalesce(`_at_{n}`, '') > coalesce({c.DELETE_POSITION}, '') THEN `{n}` END AS `{n}`" for n in values
     ]
     return grouped.selectExpr(
         *table.key, *kept, *c.ORIGIN, c.BASE_POSITION, c.DELETE_POSITION,

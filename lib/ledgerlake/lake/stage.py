@@ -48,15 +48,15 @@ def judge(spark: SparkSession, raw: DataFrame, batch: BatchInput) -> DataFrame:
     timed = with_fact(spark, raw, times, "_extracted_at")
     named = timed.selectExpr(
         "_object", "_ordinal", "_op", "_position", "_problem", "_raw", "_carried", "_extracted_at",
-        *(f"`{col.name}` AS r_{col.name}" for col in table.columns),
+        *(f"`{col.name}` AS _r_{col.name}" for col in table.columns),
     )  # fmt: skip
     priced = named.selectExpr("*", *exponents_sql(table))
     sources = dict(raw.dtypes)
     typed = priced.selectExpr("*", *(f"{typed_sql(table, col, sources)} AS `{col.name}`" for col in table.columns))
     judged = typed.selectExpr("*", f"{reasons_sql(table, batch.suite_rules, sources)} AS _reasons")
     for column, keys in batch.parents.items():
-        parents = keys.selectExpr(f"`{column}` AS p_{column}")
-        judged = judged.join(parents, judged[column] == parents[f"p_{column}"], "left")
+        parents = keys.selectExpr(f"`{column}` AS _p_{column}")
+        judged = judged.join(parents, judged[column] == parents[f"_p_{column}"], "left")
     fated = judged.selectExpr(
         *(n for n in ("_object", "_ordinal", "_op", "_position", "_carried", "_extracted_at", "_reasons")),
         f"{_held_sql(table, list(batch.parents))} AS _held_for",
@@ -167,7 +167,7 @@ def _replaced(frame: DataFrame, column: str, expression: str) -> DataFrame:
 
 def _held_sql(table: Table, columns: list[str]) -> str:
     parts = [
-        f"CASE WHEN _op <> 'delete' AND `{col}` IS NOT NULL AND p_{col} IS NULL THEN {literal(_missing(table, col))} END"
+        f"CASE WHEN _op <> 'delete' AND `{col}` IS NOT NULL AND _p_{col} IS NULL THEN {literal(_missing(table, col))} END"
         for col in columns
     ]
     return f"nullif(concat_ws('; ', {', '.join(parts)}), '')" if parts else "CAST(NULL AS STRING)"
