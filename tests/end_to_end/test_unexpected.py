@@ -5,7 +5,9 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from house import ACCOUNTS, DAY, SOURCES, House, cdc, rows_of
 from ledgerlake.errors import StorageUnavailable, UnexpectedError, Where
 from ledgerlake.lake.batch import Batch, BatchLoader, Outcome
@@ -108,12 +110,54 @@ def test_a_run_repeats_its_steps_a_few_times_where_the_storage_fails(house: Hous
 
 def test_a_command_that_meets_the_unforeseen_ends_with_one_line_and_a_file(tmp_path: Path) -> None:
     project = new_project(tmp_path)
-    lake = tmp_path / ".local" / "lake" / "control" / "runs" / "_delta_log"
-    lake.mkdir(parents=True)
-    (lake / "00000000000000000000.json").write_text("this is no Delta log\n")
+    (tmp_path / ".local" / "lake").mkdir(parents=True)
+    write_deltalake(tmp_path / ".local" / "lake" / "control" / "runs", pa.table({"made": ["by somebody else"]}))
 
     ended = project.command("status", "--pipeline", "bnpl", expect=1)
 
     assert "Traceback" not in ended.stdout + ended.stderr
     assert "UnexpectedError an unexpected" in ended.stderr
     assert len(list((tmp_path / ".local" / "errors").iterdir())) == 1
+
+
+def test_a_manifest_that_a_crash_left_half_written_counts_as_no_extraction_and_is_made_again(house: House) -> None:
+    house.declare(SOURCES, ACCOUNTS).deliver(FILES[0], cdc("I,a1,Ann,EUR,1.00,10")).run()
+    house.deliver("db/public/accounts/20260301-110000000.csv", cdc("U,a1,Ann,EUR,2.00,20"))
+    manifests = house.root / "lake/landing/bank/accounts/_manifests"
+    for number, left in enumerate((b"", b'{"pipeline": "bank", "tab', b"[]"), 2):
+        (manifests / f"{number:08d}.json").write_bytes(left)
+
+    report = house.run()
+
+    assert (report.status, report.exit_code) == ("published", 0)
+    assert rows_of(house.silver("accounts")) == [("a1", "Ann", "EUR", "2.000")]
+    assert any("00000002.json" in s.result and "cannot be read" in s.result for s in report.steps)
+    assert (manifests / "00000005.json").exists()
+    assert house.run().status == "unchanged"
+
+
+def test_a_delta_log_that_is_cut_short_is_named_with_what_to_do(house: House) -> None:
+    house.declare(SOURCES, ACCOUNTS).deliver(FILES[0], cdc("I,a1,Ann,EUR,1.00,10")).run()
+    cut = house.root / "lake/silver/bank/accounts/_delta_log/00000000000000000002.json"
+    cut.write_bytes(b'{"add":{"path":"x')
+
+    report = house.run()
+
+    assert (report.status, report.exit_code) == ("failed", 3)
+    assert "the Delta log of a table cannot be read" in report.message and "move it away" in report.message
+    cut.unlink()
+    assert house.run().status == "unchanged"
+
+
+def test_a_key_in_the_year_one_and_a_partition_of_three_hundred_letters_are_loaded_and_published(house: House) -> None:
+    table = ACCOUNTS.replace("{name: account_id, type: string", "{name: account_id, type: timestamp")
+    mart = MART.replace("key: [account_id], inputs: [{table: accounts}]", "key: [account_id], partition_by: owner, inputs: [{table: accounts, partition: owner}]")
+    house.declare(mart, table, marts__m="SELECT account_id, owner FROM accounts")
+
+    house.deliver(FILES[0], cdc(f"I,0001-01-01T00:00:00Z,{'x' * 300},EUR,1.00,10", "I,9999-12-31T23:59:59Z,Ann,EUR,1.00,11"))
+
+    report = house.run()
+    assert (report.status, report.exit_code, report.untaken.in_words()) == ("published", 0, "")
+    assert house.run().status == "unchanged"
+    assert house.deliver("db/public/accounts/20260301-110000000.csv", cdc("U,0001-01-01T00:00:00Z,Bob,EUR,1.00,20")).run().status == "published"
+    assert {r[1] for r in rows_of(house.mart("m"))} == {"Ann", "Bob"}

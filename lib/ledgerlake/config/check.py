@@ -89,6 +89,11 @@ def _check_column(
             )
     if column.currency and column.currency not in table.column_names:
         yield ConfigError(f"the currency column {column.currency!r} is not declared", where=at, then="declare it")
+    elif column.currency and table.column(column.currency).type != "string":
+        yield ConfigError(
+            f"the currency column {column.currency!r} must be a string: codes are text", where=at,
+            then=f"declare `{{name: {column.currency}, type: string}}`",
+        )  # fmt: skip
     if column.unit != "major" and not (column.currency and column.type.startswith("decimal")):
         yield ConfigError("minor units need `currency:` and a decimal type", where=at, then="add `currency: <column>`")
     if column.name in table.key and column.nullable:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ledgerlake.config.models import Column, Pipeline
-from ledgerlake.core.types import Refusal, column_type
+from ledgerlake.core.types import Refusal, column_type, decimal_parts
 from ledgerlake.core.types.moments import known_zone
 from ledgerlake.errors import ConfigError, Where
 
@@ -21,6 +21,8 @@ def check_column_rules(pipeline: Pipeline, column: Column, at: Where) -> Iterato
     yield from _check_values(column, at)
     yield from _check_pattern(column, at)
     yield from _check_options(column, at)
+    if column.currency and not decimal_parts(column.type):
+        yield ConfigError("an amount with a `currency` is a decimal", where=at, then="declare `type: decimal(18,2)` or finer")
     parent = pipeline.tables.get(column.references.table) if column.references else None
     if parent and column.references and parent.key == (column.references.column,):
         wanted = parent.column(column.references.column).type

@@ -188,7 +188,7 @@ def _kept_sql(table: Table, sources: Mapping[str, str], parents: list[str]) -> s
 
 def _raw_sql(table: Table, sources: Mapping[str, str]) -> str:
     """Return the record as delivered, by contract column: what a release reads back."""
-    texts = (f"{text_sql('r_' + n, sources[n])} AS `{n}`" for n in table.column_names)
+    texts = (f"{text_sql('_r_' + n, sources[n])} AS `{n}`" for n in table.column_names)
     return f"to_json(struct({', '.join(texts)}))"
 
 

@@ -23,7 +23,7 @@ from ledgerlake.config.models import Column, Table
 from ledgerlake.core import change as c
 from ledgerlake.core.retention import REPLAY_DAYS
 from ledgerlake.core.types import contract_type
-from ledgerlake.errors import ContractError, LedgerlakeError, StorageUnavailable, Where
+from ledgerlake.errors import ContractError, LedgerlakeError, SourceError, StorageUnavailable, Where
 from ledgerlake.lake.commits import note_text
 from ledgerlake.lake.fence import Fence
 from ledgerlake.ports.failures import storage_errors
@@ -98,7 +98,18 @@ class TableStorage:
             except TableNotFoundError:
                 return None
 
-        return self.again(opened)
+        try:
+            return self.again(opened)
+        except LedgerlakeError:
+            raise
+        except Exception as error:  # the engine knows one exception type for everything
+            if "Json error" not in str(error):
+                raise
+            raise SourceError(
+                "the Delta log of a table cannot be read", where=Where(file=uri),
+                then="look into its folder _delta_log: a newest file that is cut short was never committed; move it away"
+                " and run the same command again. An older one has to be restored from the bucket's versions",
+            ) from error  # fmt: skip
 
     def version(self, uri: str) -> int:
         """Return the table's current version, -1 where it does not exist."""

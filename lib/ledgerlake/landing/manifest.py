@@ -135,13 +135,21 @@ class ManifestLog:
         self._store, self._pipeline, self._table, self._may_write = store, pipeline, table, may_write
         self._prefix = f"landing/{pipeline}/{table}/_manifests/"
         self._read: list[Manifest] | None = None
+        self._last = 0
+        self.unreadable: list[str] = []
+        """Manifests that a crash left empty or half-written: such an extraction never counted, and is repeated."""
         self._record: Record | None = None
 
     def all(self) -> list[Manifest]:
         """Return every manifest, oldest first; each object is read once per process."""
         if self._read is None:
-            paths = [info.path for info in self._store.list(self._prefix)]
-            self._read = [Manifest.from_json(self._store.read(path)) for path in paths]
+            self._read = []
+            for path in [info.path for info in self._store.list(self._prefix)]:
+                self._last = int(path.rpartition("/")[2].removesuffix(".json"))
+                try:
+                    self._read.append(Manifest.from_json(self._store.read(path)))
+                except (ValueError, KeyError, TypeError, AttributeError):
+                    self.unreadable.append(path)
         return self._read
 
     def record(self) -> Record:
@@ -171,8 +179,9 @@ class ManifestLog:
                 then="run again; it will read what the other run landed",
             )
         self.all().append(manifest)
-        self._record = None
+        self._last, self._record = manifest.sequence, None
 
     def next_sequence(self) -> int:
         """Return the number of the next manifest, counting from 1."""
-        return len(self.all()) + 1
+        self.all()
+        return self._last + 1

@@ -137,6 +137,7 @@ def _run_stages(
 ) -> None:
     standing = settle(workspace, publishing, report.run_id, progress)
     report.publication_id, report.message = _last_id(workspace), standing.said
+    _say_unreadable(workspace, progress)
     loaded = partial(is_loaded, workspace)
     report.failures += confirm(workspace, report.run_id, day, loaded)  # a killed run may not have
     loader = Loader(workspace, report.run_id, report.started_at, day, progress)
@@ -159,6 +160,14 @@ def _run_stages(
         return
     report.results, report.publication_id = server.verdict.results, server.publication_id
     report.status = server.serve()
+
+
+def _say_unreadable(workspace: Workspace, progress: Progress) -> None:
+    for name, log in workspace.logs.items():
+        log.all()
+        if log.unreadable:
+            with progress.step("extract", name) as words:
+                words.append(f"{', '.join(log.unreadable)} cannot be read (left by a crash?): what it listed is landed again")
 
 
 def _stopped(failures: list[Failure]) -> LedgerlakeError:
