@@ -90,3 +90,16 @@ def test_a_webhook_out_of_reach_or_without_its_secret_leaves_the_run_as_it_was(t
 
     assert said(nowhere) == "not sent: the connection failed or was cut (ConnectionError)"
     assert said(unset) == "not sent: the environment variable HOOK is not set"
+
+
+def test_what_was_not_taken_is_told_with_every_run_until_it_is_settled(house: House, chat: Chat) -> None:
+    house.secrets["HOOK"] = chat.url
+    house.declare(ALERTING, ACCOUNTS).deliver("db/public/accounts/20260301-100000000.csv", "account_id\n1\n")
+
+    reports = [house.run(), house.run()]
+    house.decide("dismissed", reason="not ours")
+    reports.append(house.run())
+
+    assert [r.exit_code for r in reports] == [8, 8, 0]
+    texts = [body["text"] for _, body in chat.received]
+    assert len(texts) == 2 and all("not taken: 1 objects refused" in text for text in texts)

@@ -81,9 +81,13 @@ def make_large(events: Path) -> None:
 
 
 def test_a_day_on_s3_is_published_and_repeating_it_changes_nothing(s3_project: Project) -> None:
+    aside = s3_project.folder / "tmp"
+    aside.mkdir()
+    s3_project.environment["TMPDIR"] = str(aside)
     day = ("run", "ledgerbox", "--date", "2026-03-02")
     first = s3_project.ask("--env", "s3", *day)
     assert (first["status"], first["stopped"]) == ("published", []) and first["read"] > 200
     again = s3_project.ask("--env", "s3", *day)
     assert (again["status"], again["read"]) == ("unchanged", 0)
     assert again["publication_id"] == first["publication_id"]
+    assert [p.name for p in aside.iterdir() if p.name.startswith("ledgerlake")] == []  # exported rows are gone
