@@ -76,7 +76,7 @@ class DbHouse(House):
         return super().workspace()
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """What a kill looks like from inside: nothing after it happens."""
 
 

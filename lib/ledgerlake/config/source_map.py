@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,16 @@ def read_document(file: Path) -> Document:
         raise ConfigError(
             "cannot read the file", where=Where(file=str(file)), then="check its path and encoding"
         ) from error
+    return _parsed(file, text)
+
+
+@lru_cache(maxsize=512)
+def _parsed(file: Path, text: str) -> Document:
+    """Parse a file's text: checks ask for the same document again and again."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        data = loader.construct_document(root) if root is not None else None
         lines: dict[tuple[str | int, ...], int] = {}
         if root is not None:
             _walk(root, (), lines, file)

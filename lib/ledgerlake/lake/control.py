@@ -105,11 +105,13 @@ class ControlTables:
     def _committed(self, name: str, rows: list[dict[str, Any]], after: int | None) -> int:
         """Number the rows and append them; return the number before the first."""
         uri, schema = self._paths.control(name), SCHEMAS[name]
-        self._storage.create(uri, list(Schema.from_arrow(schema).fields), {})
         for _ in range(_ATTEMPTS):
             self._storage.fence.check()
             table = self._storage.open(uri)
-            assert table is not None, "it was created just now"
+            if table is None:
+                self._storage.create(uri, list(Schema.from_arrow(schema).fields), {})
+                table = self._storage.open(uri)
+                assert table is not None, "it was created just now"
             before = table.transaction_version(self._paths.pipeline) or 0
             if after is not None and before != after:
                 break

@@ -116,10 +116,10 @@ class TableStorage:
         table = self.open(uri)
         return -1 if table is None else table.version()
 
-    def identity(self, uri: str) -> str:
-        """Return the id that a table got when it was created, empty where it does not exist."""
+    def standing(self, uri: str) -> tuple[str, int]:
+        """Return the id that a table got when it was created, and its version; empty and -1 where it does not exist."""
         table = self.open(uri)
-        return "" if table is None else str(table.metadata().id)
+        return ("", -1) if table is None else (str(table.metadata().id), table.version())
 
     def mark(self, step: str | None, note: Mapping[str, Any]) -> CommitProperties:
         """Return what marks a commit of delta-rs as ``lake.commits`` marks one of Spark.

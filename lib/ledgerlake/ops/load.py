@@ -36,10 +36,13 @@ if TYPE_CHECKING:
 
 
 class Loader:
-    """Loads everything landed and not yet finished, for one run."""
+    """Loads everything landed and not yet finished, for one run; ``but`` are tables that must be left alone."""
 
-    def __init__(self, workspace: Workspace, run_id: str, now: datetime, day: date, progress: Progress) -> None:
-        self._w, self._run_id, self._progress = workspace, run_id, progress
+    def __init__(
+        self, workspace: Workspace, run_id: str, now: datetime, day: date, progress: Progress,
+        but: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
+        self._w, self._run_id, self._progress, self._but = workspace, run_id, progress, but
         self._batches = BatchLoader(workspace, run_id, now, day.isoformat())
         self.records: list[dict[str, Any]] = []
 
@@ -59,7 +62,12 @@ class Loader:
     def _each_table(self, work: Callable[[str], None]) -> list[Failure]:
         threads = self._w.environment.spark.table_threads
         failures = []
-        for name, error in run_graph(table_graph(self._w.pipeline), work, threads).items():
+
+        def unless_left_alone(name: str) -> None:
+            if name not in self._but:
+                work(name)
+
+        for name, error in run_graph(table_graph(self._w.pipeline), unless_left_alone, threads).items():
             stopped = typed(error, Where(table=name), self._w.crashes)
             if isinstance(stopped, LeaseLost):
                 raise stopped from error

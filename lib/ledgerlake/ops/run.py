@@ -140,18 +140,19 @@ def _run_stages(
     _say_unreadable(workspace, progress)
     loaded = partial(is_loaded, workspace)
     report.failures += confirm(workspace, report.run_id, day, loaded)  # a killed run may not have
-    loader = Loader(workspace, report.run_id, report.started_at, day, progress)
+    contradicting = refused_changes(workspace)
+    report.failures += contradicting
+    loader = Loader(
+        workspace, report.run_id, report.started_at, day, progress, but=frozenset(f.subject for f in contradicting)
+    )
     loader.records = report.batches  # of earlier attempts too
-    report.failures += refused_changes(workspace)
-    if report.failures:
-        raise _stopped(report.failures)
     loader.load_all()  # first what a killed run landed: feeds that compare keys ask silver; failures show again below
     report.failures += extract(workspace, report.run_id, day, progress, first)
     report.failures += loader.load_all()
     report.failures += confirm(workspace, report.run_id, day, loaded)
     report.failures += loader.release_all()
     if report.failures:
-        raise _stopped(report.failures)
+        raise next((f.error for f in report.failures if isinstance(f.error, StorageUnavailable)), _stopped(report.failures))
     loader.prepare_all()
     build_masters(workspace, report.run_id, progress)
     server = Server(workspace, report.run_id, day, progress, publishing, standing)

@@ -61,9 +61,10 @@ class Server:
     ) -> None:  # fmt: skip
         self._w, self._run_id, self._day = workspace, run_id, day
         self._progress, self._publishing, self._standing = progress, publishing, standing
-        self.inputs = silver_versions(workspace)
+        tables = _standing_tables(workspace)
+        self.inputs = {name: version for name, (_, version) in tables.items()}
         self.last = standing.served
-        self.state = state_of(workspace)
+        self.state = serving_state(tables, workspace.pipeline.fingerprint)
         self.publication_id = standing.successor(workspace.pipeline.name, self.state)
         self.verdict = Verdict()
         self.rows: dict[str, int] = {}
@@ -241,11 +242,13 @@ def marts_stand(workspace: Workspace, last: PublicationRecord | None) -> bool:
 
 def state_of(workspace: Workspace) -> str:
     """Return the name of what marts would be made from now: tables, their versions, and all declarations."""
-    storage, paths = workspace.storage, workspace.paths
-    tables = {t: (storage.identity(paths.silver(t)), v) for t, v in silver_versions(workspace).items()}
-    return serving_state(tables, workspace.pipeline.fingerprint)
+    return serving_state(_standing_tables(workspace), workspace.pipeline.fingerprint)
+
+
+def _standing_tables(workspace: Workspace) -> dict[str, tuple[str, int]]:
+    return {t: workspace.storage.standing(workspace.paths.silver(t)) for t in workspace.pipeline.readable}
 
 
 def silver_versions(workspace: Workspace) -> dict[str, int]:
     """Return the current Delta version of each silver table, history and master, -1 where it does not exist yet."""
-    return {t: workspace.storage.version(workspace.paths.silver(t)) for t in workspace.pipeline.readable}
+    return {name: version for name, (_, version) in _standing_tables(workspace).items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -47,6 +48,7 @@ class Volumes(Options):
         return int(low) + int.from_bytes(digest[:8], "big") % (int(high) - int(low) + 1)
 
 
+@lru_cache(maxsize=64)
 def _holidays(country: str, subdivision: str | None, year: int) -> frozenset[date]:
     try:
         import holidays
