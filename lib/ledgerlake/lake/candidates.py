@@ -7,12 +7,14 @@ by Spark and written by delta-rs, as small batches are (ADR 0007).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from deltalake import write_deltalake
+from pyarrow import compute
 
 from ledgerlake import arrow
 from ledgerlake.config.models import Mart
@@ -59,29 +61,54 @@ def has_columns(workspace: Workspace, mart: Mart, frame: DataFrame) -> bool:
     return reading.types(workspace, workspace.paths.mart(mart.mart)) == dict(frame.dtypes)
 
 
-def write(
-    workspace: Workspace, mart: Mart, scope: Scope, frame: DataFrame, note: Mapping[str, Any], base: int, *, few: bool
-) -> None:
-    """Write the rows of ``frame`` that fall into ``scope``, in one commit marked with ``note``, right after ``base``.
+def placed(mart: Mart, frame: DataFrame) -> DataFrame:
+    """Return a mart's rows; a row without a partition value, which could never be found again, fails when it is read."""
+    by = mart.partition_by
+    if by is None:
+        return frame
+    return frame.selectExpr(*(_always_placed(n, t) if n == by else f"`{n}`" for n, t in frame.dtypes))
 
-    ``base`` is the version that the scope was found from (-1: there is no table yet). ``few`` says
-    that few rows are expected. Raises SourceError where a row has no partition
-    value, TransientError where another writer committed in between.
+
+def held_if_few(mart: Mart, rows: DataFrame) -> pa.Table | None:
+    """Return the ``placed`` rows in this process, None where they are many or must be written by Spark.
+
+    Raises SourceError where a row has no partition value.
     """
-    types, by = dict(frame.dtypes), mart.partition_by
-    only = None if scope.whole else partitions_of(mart, scope, types)
-    kind = types.get(str(by), "")
-    # A row without a partition value could never be found again: it stops the mart.
-    rows = frame.where(f"{only.predicate} OR {reading.unplaced_sql(only.column, kind)}") if only else frame
-    if by:
-        rows = rows.selectExpr(*(_always_placed(n, t) if n == by else f"`{n}`" for n, t in types.items()))
+    if mart.partition_by and not reading.placed_by_name(dict(rows.dtypes)[mart.partition_by]):
+        return None
+    with _told_unplaced(mart):
+        return arrow.out_of_spark_if_few(rows)
+
+
+def write(
+    workspace: Workspace, mart: Mart, only: Partitions | None, rows: DataFrame | pa.Table, note: Mapping[str, Any],
+    base: int,
+) -> None:  # fmt: skip
+    """Write the rows that fall into ``only`` (None: all), in one commit marked with ``note``, right after ``base``.
+
+    ``rows`` are all of the mart's, held or ``placed``; ``base`` is the version that the scope was
+    found from (-1: there is no table yet). Raises SourceError where a row has no partition value,
+    TransientError where another writer committed in between.
+    """
+    if isinstance(rows, pa.Table):
+        inside = rows.filter(inside_of(rows, only)) if only else rows
+        workspace.storage.again(lambda: _written_once(workspace, mart, inside, only, note, base))
+        return
+    kind = dict(rows.dtypes).get(str(mart.partition_by), "")
+    some = rows.where(f"{only.predicate} OR {reading.unplaced_sql(only.column, kind)}") if only else rows
+    with _told_unplaced(mart):
+        _by_spark(workspace, mart, some, only, note, base)
+
+
+def inside_of(rows: pa.Table, only: Partitions) -> pa.ChunkedArray:
+    """Return for each row whether it stands in one of the named partitions."""
+    return compute.is_in(rows[only.column].cast(pa.string()), pa.array(only.values, pa.string()))
+
+
+@contextmanager
+def _told_unplaced(mart: Mart) -> Iterator[None]:
     try:
-        here = few and (by is None or reading.placed_by_name(kind))
-        held = arrow.out_of_spark_if_few(rows) if here else None
-        if held is None:
-            _by_spark(workspace, mart, rows, only, note, base)
-        else:
-            _natively(workspace, mart, held, only, note, base)
+        yield
     except Exception as error:
         if _NO_PARTITION not in str(error):
             raise
@@ -101,12 +128,6 @@ def _by_spark(
     newest = workspace.storage.commits(path, 1)[0]
     if (newest.version, newest.note.get("run_id")) != (base + 1, note["run_id"]):
         raise raced(Where(table=mart.mart))  # what was committed is no version that anybody serves
-
-
-def _natively(
-    workspace: Workspace, mart: Mart, rows: pa.Table, only: Partitions | None, note: Mapping[str, Any], base: int
-) -> None:
-    workspace.storage.again(lambda: _written_once(workspace, mart, rows, only, note, base))
 
 
 def _written_once(

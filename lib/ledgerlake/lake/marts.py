@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
@@ -20,6 +21,7 @@ from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import candidates, proofs, reading
 from ledgerlake.lake.candidates import Candidate, Scope
 from ledgerlake.lake.readers import PublicationRecord
+from ledgerlake.lake.reading import Partitions
 from ledgerlake.lake.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -136,11 +138,15 @@ class MartBuilder:
         else:
             note = {"run_id": self._run_id, "mart": mart.mart, "fingerprint": self._fingerprint(mart),
                     "after": self._after, "inputs": dict(self._inputs)}  # fmt: skip
-            rows = self._rows(mart)
-            if not scope.whole and not candidates.has_columns(self._w, mart, rows):
+            frame = self._rows(mart)
+            if not scope.whole and not candidates.has_columns(self._w, mart, frame):
                 scope = Scope(whole=True)  # the same SQL over a table that has another column now
-            self._prove_partitions(mart, scope, rows, base)
-            candidates.write(self._w, mart, scope, rows, note, base, few=self._expects_few(mart))
+            only = None if scope.whole else candidates.partitions_of(mart, scope, dict(frame.dtypes))
+            placed = candidates.placed(mart, frame)
+            held = candidates.held_if_few(mart, placed) if self._expects_few(mart) else None
+            rows = placed if held is None else held
+            self._prove_partitions(mart, only, rows, base)
+            candidates.write(self._w, mart, only, rows, note, base)
             candidate = Candidate(mart, scope, base + 1)
         self.built[mart.mart] = candidate
         return candidate
@@ -158,18 +164,17 @@ class MartBuilder:
             return candidates.read(session, self._w, self.built[item.mart])
         return reading.silver_rows(session, self._w, item.name, self._inputs[item.name])
 
-    def _prove_partitions(self, mart: Mart, scope: Scope, rows: DataFrame, base: int) -> None:
+    def _prove_partitions(self, mart: Mart, only: Partitions | None, rows: DataFrame | pa.Table, base: int) -> None:
         """Raise ConfigError where ``partition:`` of an input does not tell the mart's partitions that it touches."""
         expressions = {i.name: i.partition for i in mart.inputs if i.partition}
         if mart.partition_by is None or len(expressions) < len(mart.inputs):
             return  # any change of an input without an expression rebuilds the mart whole
-        if scope.whole:
-            session = rows.sparkSession
+        if only is None:
+            session = self._w.spark().newSession() if isinstance(rows, pa.Table) else rows.sparkSession
             values = [_placed(self._input(session, i), str(i.partition)) for i in mart.inputs]
             stray = proofs.uncovered(rows, mart.partition_by, values)
         else:
-            standing = reading.frame(rows.sparkSession, self._w, self._w.paths.mart(mart.mart), base)
-            stray = proofs.differing_outside(rows, standing, candidates.partitions_of(mart, scope, dict(rows.dtypes)))
+            stray = proofs.differing_outside(self._w, rows, self._w.paths.mart(mart.mart), base, only)
         if stray is not None:
             raise proofs.unfound(mart, expressions, stray)
 

@@ -6,12 +6,14 @@ mart leaves stale rows for ever, while every run says that it published.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ledgerlake import arrow
 from ledgerlake.config.models import Mart
 from ledgerlake.errors import ConfigError, Where
 from ledgerlake.feeds.frames import union_all
@@ -24,22 +26,51 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def uncovered(rows: DataFrame, partition_by: str, values: Sequence[DataFrame]) -> str | None:
+def uncovered(rows: DataFrame | pa.Table, partition_by: str, values: Sequence[DataFrame]) -> str | None:
     """Return a partition of a mart that no input's expression gives, None where all are given.
 
     ``values`` have one column ``p`` of text each.
     """
     given = union_all(list(values)).distinct()
-    built = rows.selectExpr(f"CAST(`{partition_by}` AS STRING) AS p").where("p IS NOT NULL AND p <> ''").distinct()
-    row = built.join(given, "p", "left_anti").first()
+    if isinstance(rows, pa.Table):
+        built = set(pc.unique(rows[partition_by]).cast(pa.string()).to_pylist())
+        return min(built - {r["p"] for r in given.collect()}, default=None) if built else None
+    places = rows.selectExpr(f"CAST(`{partition_by}` AS STRING) AS p").distinct()
+    row = places.join(given, "p", "left_anti").first()
     return None if row is None else str(row["p"])
 
 
-def differing_outside(rows: DataFrame, standing: DataFrame, only: Partitions) -> str | None:
-    """Return a partition outside of ``only`` in which a mart's SQL says something else than what stands, None without one.
+def differing_outside(
+    workspace: Workspace, rows: DataFrame | pa.Table, uri: str, base: int, only: Partitions
+) -> str | None:
+    """Return a partition outside of ``only`` in which a mart's SQL gives other rows than stand at ``base``, None without one."""
+    held = reading.few(workspace, uri, base) if isinstance(rows, pa.Table) else None
+    if isinstance(rows, pa.Table) and held is not None:
+        return _differing_here(rows, held, only)
+    session = workspace.spark().newSession() if isinstance(rows, pa.Table) else rows.sparkSession
+    standing = reading.frame(session, workspace, uri, base)
+    if isinstance(rows, pa.Table):
+        rows = arrow.into_spark(session, rows, standing.select(*rows.column_names).schema)
+    return _differing_in_spark(rows, standing, only)
 
-    Rows of both are counted and hashed with opposite signs, so one pass over both tells.
-    """
+
+def _differing_here(rows: pa.Table, standing: pa.Table, only: Partitions) -> str | None:
+    fresh, old = (_outside(t.select(rows.column_names).cast(rows.schema), only) for t in (rows, standing))
+    if fresh.equals(old):
+        return None
+    counted = Counter(zip(*(c.to_pylist() for c in fresh.columns), strict=True))
+    counted.subtract(Counter(zip(*(c.to_pylist() for c in old.columns), strict=True)))
+    place = rows.column_names.index(only.column)
+    return min((str(row[place]) for row, n in counted.items() if n), default=None)
+
+
+def _outside(rows: pa.Table, only: Partitions) -> pa.Table:
+    some = rows.filter(pc.invert(candidates.inside_of(rows, only)))
+    return some.sort_by([(n, "ascending") for n in some.column_names]).combine_chunks()
+
+
+def _differing_in_spark(rows: DataFrame, standing: DataFrame, only: Partitions) -> str | None:
+    """Count and hash the rows of both with opposite signs, so that one pass over both tells."""
     place = f"CAST(`{only.column}` AS STRING) AS p"
     columns = ", ".join(f"`{n}`" for n in rows.columns)
 
