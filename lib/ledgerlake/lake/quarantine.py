@@ -6,6 +6,7 @@ What was decided about it later stands in the control table ``decisions``. A rel
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,14 @@ def raw_changes(quarantined: DataFrame, table: Table, quarantine_ids: list[str])
         "CASE WHEN exists(reasons, r -> r LIKE 'record: %') THEN 'refused as a record; correct it at the source' END AS _problem",
         "carried AS _carried", f"from_json(raw, {literal(schema)}) AS j",
     ).selectExpr("_object", "_ordinal", "_op", "_position", "_problem", "_raw", "_carried", *(f"j.`{n}` AS `{n}`" for n in table.column_names))  # fmt: skip
+
+
+_LINE = re.compile(r"^record: line [0-9]+: ")
+
+
+def kind_of(reason: str) -> str:
+    """Return a reason without the line that it speaks of, by which rows are counted together."""
+    return _LINE.sub("record: ", reason)
 
 
 def open_rows(

@@ -23,6 +23,7 @@ from ledgerlake.config.load import load_pipeline
 from ledgerlake.config.models import Pipeline
 from ledgerlake.errors import ConfigError, Where
 from ledgerlake.lake import readers
+from ledgerlake.lake.quarantine import kind_of
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.alert_rules import findings, plain_text
 from ledgerlake.ops.progress import Progress
@@ -66,7 +67,7 @@ class LocalRun:
 
     def refused(self) -> dict[str, int]:
         """Return how many rows wait in quarantine for each reason."""
-        reasons = Counter(reason for row in open_quarantine(self.workspace) for reason in row["reasons"])
+        reasons = Counter(kind_of(reason) for row in open_quarantine(self.workspace) for reason in row["reasons"])
         return dict(sorted(reasons.items()))
 
     def write_csv(self, names: Mapping[str, str], folder: Path) -> dict[Path, int]:

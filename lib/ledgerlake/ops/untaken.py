@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ledgerlake.lake.quarantine import open_rows
+from ledgerlake.lake.quarantine import kind_of, open_rows
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.landing.manifest import RefusedObject
 from ledgerlake.ops.decisions import DISMISSED, Subject, latest, object_id, with_action
@@ -114,4 +114,4 @@ def object_paths(record: dict[str, Any]) -> list[str]:
 
 def reasons(rows: tuple[dict[str, Any], ...]) -> list[tuple[tuple[str, str, str], int]]:
     """Return how many rows there are by (table, state, reason), the commonest first."""
-    return Counter((r["table"], r["state"], reason) for r in rows for reason in r["reasons"]).most_common()
+    return Counter((r["table"], r["state"], kind_of(reason)) for r in rows for reason in r["reasons"]).most_common()

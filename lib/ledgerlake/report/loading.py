@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from ledgerlake.core.accounting import Counts
+from ledgerlake.lake.quarantine import kind_of
 from ledgerlake.report.facts import Record
 from ledgerlake.report.figures import moment, plural
 from ledgerlake.report.page import BatchRow, Fates, QuarantineRow
@@ -69,7 +70,7 @@ def quarantine_rows(rows: Iterable[Record], run_id: str) -> tuple[QuarantineRow,
 
 
 def _top_reasons(table: str, rows: list[Record], run_id: str) -> list[QuarantineRow]:
-    reasons = Counter((row["state"], reason) for row in rows for reason in row["reasons"])
+    reasons = Counter((row["state"], kind_of(reason)) for row in rows for reason in row["reasons"])
     shown = sorted(reasons, key=lambda key: (-reasons[key], key))
     top, others = shown[:REASONS_SHOWN], shown[REASONS_SHOWN:]
     lines = [_reason_row(table, state, reason, _having(rows, {(state, reason)}), run_id) for state, reason in top]
@@ -80,7 +81,7 @@ def _top_reasons(table: str, rows: list[Record], run_id: str) -> list[Quarantine
 
 
 def _having(rows: list[Record], wanted: set[tuple[str, str]]) -> list[Record]:
-    return [row for row in rows if any((row["state"], reason) in wanted for reason in row["reasons"])]
+    return [row for row in rows if any((row["state"], kind_of(reason)) in wanted for reason in row["reasons"])]
 
 
 def _reason_row(table: str, state: str, reason: str, rows: list[Record], run_id: str) -> QuarantineRow:

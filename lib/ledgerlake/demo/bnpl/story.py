@@ -11,6 +11,7 @@ from datetime import date
 from ledgerlake.config.models import Pipeline, Table
 from ledgerlake.demo.bnpl.simtom_server import SimtomServer
 from ledgerlake.demo.stage import Demo, Setting, Stage
+from ledgerlake.lake.quarantine import kind_of
 from ledgerlake.ops.untaken import open_quarantine
 from ledgerlake.ports.secrets import ReferencedSecrets
 
@@ -86,7 +87,7 @@ def play(stage: Stage, sources: Sources) -> None:
 
 
 def _quarantine(stage: Stage) -> None:
-    reasons = Counter(reason for row in open_quarantine(stage.workspace()) for reason in row["reasons"])
+    reasons = Counter(kind_of(reason) for row in open_quarantine(stage.workspace()) for reason in row["reasons"])
     stage.note("[bold]ledgerlake quarantine list[/]")
     for reason, rows in sorted(reasons.items()):
         stage.console.print(f"    {rows:>3} × {reason}", markup=False, soft_wrap=True)

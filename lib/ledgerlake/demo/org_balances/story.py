@@ -23,6 +23,7 @@ from ledgerlake.demo.org_balances.exports import (
 )
 from ledgerlake.demo.org_balances.world import Invoice, World, build_world, day_of
 from ledgerlake.demo.stage import Demo, Setting, Stage
+from ledgerlake.lake.quarantine import kind_of
 from ledgerlake.ops.untaken import open_quarantine
 from ledgerlake.ports.secrets import ReferencedSecrets
 
@@ -80,7 +81,7 @@ def _quarantined_day(stage: Stage, sources: Sources) -> None:
     rows, good = with_faulty_rows(sources.world.known(day_of(1)), day_of(1))
     sources.deliver(1, rows)
     stage.run(day_of(1), "published")
-    reasons = Counter(reason for r in open_quarantine(stage.workspace()) for reason in r["reasons"])
+    reasons = Counter(kind_of(reason) for r in open_quarantine(stage.workspace()) for reason in r["reasons"])
     for reason, times in sorted(reasons.items()):
         stage.note(f"[yellow]quarantined[/] {times} × {reason}")
     stage.note("[dim]ledgerlake quarantine list -p org_balances[/] shows each row with its file and line")

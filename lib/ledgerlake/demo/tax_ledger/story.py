@@ -11,6 +11,7 @@ from decimal import Decimal
 from ledgerlake.demo.stage import Demo, Setting, Stage
 from ledgerlake.demo.tax_ledger.deliveries import Deliveries, exported_at
 from ledgerlake.demo.tax_ledger.world import DAYS, Scale, World, build_world
+from ledgerlake.lake.quarantine import kind_of
 from ledgerlake.ops.as_of import Moments, as_of
 from ledgerlake.ops.untaken import open_quarantine
 from ledgerlake.ports.secrets import ReferencedSecrets, Secrets
@@ -66,7 +67,7 @@ def _run(stage: Stage, sources: Sources, day: int, expected: str, *, corrected: 
 
 
 def _quarantined(stage: Stage) -> None:
-    reasons = Counter(reason for row in open_quarantine(stage.workspace()) for reason in row["reasons"])
+    reasons = Counter(kind_of(reason) for row in open_quarantine(stage.workspace()) for reason in row["reasons"])
     stage.note("[bold]In quarantine, whole, with the reason[/] [dim](ledgerlake quarantine list)[/]")
     for reason, rows in sorted(reasons.items()):
         stage.note(f"{rows} rows · {reason}")
