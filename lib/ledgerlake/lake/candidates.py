@@ -18,7 +18,7 @@ from pyarrow import compute
 
 from ledgerlake import arrow
 from ledgerlake.config.models import Mart
-from ledgerlake.errors import SourceError, Where
+from ledgerlake.errors import LedgerlakeError, SourceError, Where
 from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import reading
 from ledgerlake.lake.commits import note_text
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _NO_PARTITION = "ledgerlake: no partition value"
+_TOO_LONG = ("File name too long", "os error 36", "KeyTooLong")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def held_if_few(mart: Mart, rows: DataFrame) -> pa.Table | None:
     """
     if mart.partition_by and not reading.placed_by_name(dict(rows.dtypes)[mart.partition_by]):
         return None
-    with _told_unplaced(mart):
+    with _told(mart):
         return arrow.out_of_spark_if_few(rows)
 
 
@@ -92,11 +93,12 @@ def write(
     """
     if isinstance(rows, pa.Table):
         inside = rows.filter(inside_of(rows, only)) if only else rows
-        workspace.storage.again(lambda: _written_once(workspace, mart, inside, only, note, base))
+        with _told(mart):
+            workspace.storage.again(lambda: _written_once(workspace, mart, inside, only, note, base))
         return
     kind = dict(rows.dtypes).get(str(mart.partition_by), "")
     some = rows.where(f"{only.predicate} OR {reading.unplaced_sql(only.column, kind)}") if only else rows
-    with _told_unplaced(mart):
+    with _told(mart):
         _by_spark(workspace, mart, some, only, note, base)
 
 
@@ -106,13 +108,21 @@ def inside_of(rows: pa.Table, only: Partitions) -> pa.ChunkedArray:
 
 
 @contextmanager
-def _told_unplaced(mart: Mart) -> Iterator[None]:
+def _told(mart: Mart) -> Iterator[None]:
+    """Turn what an engine says of a partition value that cannot be one into an error of the mart."""
     try:
         yield
+    except LedgerlakeError:
+        raise
     except Exception as error:
-        if _NO_PARTITION not in str(error):
-            raise
-        raise unplaced(mart) from error
+        if _NO_PARTITION in str(error):
+            raise unplaced(mart) from error
+        if any(sign in str(error) for sign in _TOO_LONG):
+            raise SourceError(
+                "a partition value is too long: it is the name of a folder", where=Where(table=mart.mart, column=mart.partition_by),
+                then="partition by something short: a day, a month, a code",
+            ) from error  # fmt: skip
+        raise
 
 
 def _by_spark(

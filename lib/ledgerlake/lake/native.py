@@ -184,5 +184,7 @@ def native_literal(text: str, kind: str) -> str:
         return quoted
     if kind in ("integer", "bigint"):
         return text
+    if kind == "timestamp":  # the engine's own timestamps count nanoseconds, and end in 1677 and 2262
+        return f"arrow_cast({quoted}, 'Timestamp(Microsecond, Some(\"UTC\"))')"
     parts = decimal_parts(kind)
     return f"arrow_cast({quoted}, 'Decimal128({parts[0]}, {parts[1]})')" if parts else f"CAST({quoted} AS {kind})"
