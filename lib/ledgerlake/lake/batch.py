@@ -281,7 +281,8 @@ class BatchLoader:
         revised = history.revised(history.versions(bronze, truncates, table), standing, table)
         step, note = f"{batch_id}-history", {"batch_id": batch_id, "run_id": self._run_id}
         most = min(native.HELD_ROWS_MAX, self._w.environment.native_merge_rows_max)
-        if accepted is not None and accepted <= most and not truncated and native.fits(self._w.storage, path):
+        few = accepted is not None and accepted <= most and not truncated
+        if (few or reading.is_few(self._w, self._w.paths.bronze(table.table))) and native.fits(self._w.storage, path):
             rows = native.held(self._w.storage, path, revised, history.GONE)
             key = (*table.key, c.VALID_FROM)
             native.replace(
