@@ -67,6 +67,15 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.stop()
 
 
+@pytest.fixture(autouse=True)
+def _own_umask() -> Iterator[None]:
+    """Leave the process as it was: commands that are called in it make their files their owner's alone."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture
 def houses(tmp_path: Path, spark: SparkSession) -> Iterator[Callable[[str], House]]:
     """Return a maker of houses beside each other, for tests that compare two lakes."""
