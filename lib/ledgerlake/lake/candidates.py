@@ -77,7 +77,7 @@ def held_if_few(mart: Mart, rows: DataFrame) -> pa.Table | None:
     """
     if mart.partition_by and not reading.placed_by_name(dict(rows.dtypes)[mart.partition_by]):
         return None
-    with _told(mart):
+    with told(mart):
         return arrow.out_of_spark_if_few(rows)
 
 
@@ -93,12 +93,12 @@ def write(
     """
     if isinstance(rows, pa.Table):
         inside = rows.filter(inside_of(rows, only)) if only else rows
-        with _told(mart):
+        with told(mart):
             workspace.storage.again(lambda: _written_once(workspace, mart, inside, only, note, base))
         return
     kind = dict(rows.dtypes).get(str(mart.partition_by), "")
     some = rows.where(f"{only.predicate} OR {reading.unplaced_sql(only.column, kind)}") if only else rows
-    with _told(mart):
+    with told(mart):
         _by_spark(workspace, mart, some, only, note, base)
 
 
@@ -108,7 +108,7 @@ def inside_of(rows: pa.Table, only: Partitions) -> pa.ChunkedArray:
 
 
 @contextmanager
-def _told(mart: Mart) -> Iterator[None]:
+def told(mart: Mart) -> Iterator[None]:
     """Turn what an engine says of a partition value that cannot be one into an error of the mart."""
     try:
         yield

@@ -145,7 +145,8 @@ class MartBuilder:
             placed = candidates.placed(mart, frame)
             held = candidates.held_if_few(mart, placed) if self._expects_few(mart) else None
             rows = placed if held is None else held
-            self._prove_partitions(mart, only, rows, base)
+            with candidates.told(mart):
+                self._prove_partitions(mart, only, rows, base)
             candidates.write(self._w, mart, only, rows, note, base)
             candidate = Candidate(mart, scope, base + 1)
         self.built[mart.mart] = candidate
