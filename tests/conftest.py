@@ -12,6 +12,7 @@ import pytest
 from end_to_end.played import Played, play
 from house import ACCOUNTS, NOON, SOURCES, House
 from hypothesis import HealthCheck, settings
+from ledgerlake import discretion
 from ledgerlake.config.environment import Environment, SparkSettings
 from ledgerlake.demo.demos import NAMES
 from ledgerlake.lake.session import start_spark
@@ -74,6 +75,12 @@ def _own_umask() -> Iterator[None]:
     os.umask(before)
     yield
     os.umask(before)
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide in each test only what it resolved itself: another's user `nobody` is a word in this one's message."""
+    monkeypatch.setattr(discretion, "_known", set())
 
 
 @pytest.fixture

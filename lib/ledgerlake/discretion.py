@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 MASK = "***"
 WHOLE_LENGTH_MIN = 8  # what is shorter is only hidden where it stands as a word by itself
+WORD_LENGTH_MAX = 15  # so are letters alone up to here: a local password `postgres` must not eat `postgresql://`
 LENGTH_MIN = 3
 SEGMENT_LENGTH_MIN = 16  # a webhook's secret is a part of its path
 
@@ -53,7 +54,8 @@ def hidden(text: str) -> str:
 
 
 def _masked(text: str, secret: str) -> str:
-    if len(secret) >= WHOLE_LENGTH_MIN:
+    plain_word = secret.isalpha() and len(secret) <= WORD_LENGTH_MAX
+    if len(secret) >= WHOLE_LENGTH_MIN and not plain_word:
         return text.replace(secret, MASK)
     return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
 

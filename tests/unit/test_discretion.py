@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ledgerlake.discretion import address
+from ledgerlake.discretion import address, hidden, remember
 from ledgerlake.errors import ConfigError, SourceError, TransientError, Where
 from ledgerlake.ports.http import Request, SystemHttp
 from ledgerlake.ports.secrets import ReferencedSecrets
@@ -102,3 +102,20 @@ def test_what_secrets_manager_refuses_is_told_without_what_it_holds(
         ReferencedSecrets({}, client).resolve("secretsmanager:db#key")
     assert "whole" not in str(error.value)
     assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "shown"),
+    [
+        ("postgres", "no answer from postgresql://db/ledger", "no answer from postgresql://db/ledger"),
+        ("postgres", "role postgres was refused", "role *** was refused"),
+        ("nobody", "nobodys:1", "nobodys:1"),
+        ("hunter22", "token xhunter22x", "token x***x"),
+        ("abcdefghijklmnopqrst", "key_abcdefghijklmnopqrst_1", "key_***_1"),
+    ],
+)
+def test_a_secret_that_is_a_plain_word_is_hidden_as_a_word_any_other_wherever_it_stands(
+    secret: str, text: str, shown: str
+) -> None:
+    remember(secret)
+    assert hidden(text) == shown
