@@ -13,6 +13,7 @@ assert VERSION, "lib/ledgerlake/__init__.py holds no __version__"
 CORE = [
     "boto3>=1.35",
     "deltalake>=1.0",
+    "duckdb>=2,<3",
     "msgspec>=0.19",
     "pyarrow>=17",
     "pydantic>=2.7,<3",

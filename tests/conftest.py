@@ -28,6 +28,7 @@ DEMO_TESTS = {name: f"tests/pipelines/test_{name}.py" for name in NAMES} | {
     "ledgerbox": "tests/end_to_end/test_demo.py"
 }
 """Where each demo's tests stand."""
+ALL_DEMOS = "tests/pipelines/test_both_engines.py"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -40,7 +41,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Sharing(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "demos" if file in DEMO_TESTS.values() else file
+            return "demos" if file in {*DEMO_TESTS.values(), ALL_DEMOS} else file
 
     return Sharing(config, log)
 
@@ -84,15 +85,17 @@ def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def houses(tmp_path: Path, spark: SparkSession) -> Iterator[Callable[[str], House]]:
+def houses(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str], House]]:
     """Return a maker of houses beside each other, for tests that compare two lakes."""
 
     def build(name: str) -> House:
-        return House(tmp_path / name, spark, FixedClock(NOON))
+        return House(tmp_path / name, lambda: request.getfixturevalue("spark"), FixedClock(NOON))
 
     yield build
     # Delta remembers every table it ever saw, some megabytes each: without this the heap fills up.
-    spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+    started = SparkSession.getActiveSession()
+    if started is not None:
+        started._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
 
 @pytest.fixture
@@ -121,4 +124,4 @@ def demos(request: pytest.FixtureRequest, open_folder: Path) -> Played:
     """Every small demo, played once and one after the other by one command; one alone where only its tests were chosen."""
     chosen = {item.nodeid.split("::")[0] for item in request.session.items}
     asked = [name for name, file in DEMO_TESTS.items() if file in chosen]
-    return play(open_folder / "demos", asked[0] if len(asked) == 1 else "all")
+    return play(open_folder / "demos", asked[0] if len(asked) == 1 and ALL_DEMOS not in chosen else "all")

@@ -21,6 +21,7 @@ from ledgerlake.config.check import check_pipeline
 from ledgerlake.config.environment import Environment
 from ledgerlake.config.load import load_pipeline
 from ledgerlake.config.models import Pipeline
+from ledgerlake.engines.door import Engines
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.decisions import decide
 from ledgerlake.ops.extract import Failure, extract
@@ -33,7 +34,7 @@ from ledgerlake.ports.secrets import ReferencedSecrets
 from ledgerlake.publish import Publication, PublishOutcome
 from ledgerlake.publish.nowhere import Nowhere
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
+from seen import Seen
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = date(2026, 3, 1)
@@ -94,19 +95,26 @@ class House:
     """One pipeline with its folders, clock, Spark and warehouse."""
 
     root: Path
-    spark: SparkSession
+    start: SparkSession | Callable[[], SparkSession] | None
     clock: FixedClock
     warehouse: Warehouse = field(default_factory=Warehouse)
     secrets: dict[str, str] = field(default_factory=dict)
     name: str = "bank"
-    native_merge_rows_max: int = 500_000
+    embedded_rows_max: int = 500_000
     _numbers: Iterable[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def spark(self) -> SparkSession:
+        """Return the session of all tests, started when it is first needed."""
+        found = self.start() if callable(self.start) else self.start
+        assert found is not None, "this house has no Spark"
+        return found
 
     @property
     def environment(self) -> Environment:
         return Environment(
             environment="test", lake=str(self.root / "lake"), sources=str(self.root / "sources"),
-            native_merge_rows_max=self.native_merge_rows_max,
+            embedded_rows_max=self.embedded_rows_max,
         )  # fmt: skip
 
     def declare(self, pipeline: str, *tables: str, **files: str) -> House:
@@ -169,25 +177,23 @@ class House:
         self.clock.advance(timedelta(minutes=1))
         return run(self.workspace(), day, self.warehouse)
 
-    def silver(self, table: str) -> DataFrame:
+    def silver(self, table: str) -> Seen:
         """Return the visible rows of a table, contract columns only."""
         workspace = self.workspace()
         rows = self._read(workspace.paths.silver(table)).where("NOT _deleted")
-        return rows.select(*workspace.table(table).column_names)
+        return rows.select(*(f"`{n}`" for n in workspace.table(table).column_names))
 
-    def bronze(self, table: str) -> DataFrame:
+    def bronze(self, table: str) -> Seen:
         return self._read(self.workspace().paths.bronze(table))
 
-    def _read(self, uri: str) -> DataFrame:
-        """Return an unpartitioned table by its current files: Spark would spend most of a second on the table's log."""
-        table = self.workspace().storage.open(uri)
-        assert table is not None, f"there is no table {uri}"
-        schema = StructType.fromJson(json.loads(table.schema().to_json()))
-        files = table.file_uris()
-        return self.spark.read.schema(schema).parquet(*files) if files else self.spark.createDataFrame([], schema)
+    def _read(self, uri: str) -> Seen:
+        rows = self.workspace().storage.rows(uri)
+        assert rows is not None, f"there is no table {uri}"
+        environment = self.environment.model_copy(update={"embedded_rows_max": 500_000, "engine": "auto"})
+        return Seen.of(Engines(environment, lambda: self.spark), rows)
 
-    def mart(self, mart: str) -> DataFrame:
-        return self.spark.read.format("delta").load(self.workspace().paths.mart(mart))
+    def mart(self, mart: str) -> Seen:
+        return self._read(self.workspace().paths.mart(mart))
 
     def quarantine(self, table: str | None = None) -> list[dict[str, Any]]:
         return open_quarantine(self.workspace(), table)
@@ -226,7 +232,7 @@ def lines(*events: Mapping[str, Any]) -> str:
     return "".join(json.dumps(e) + "\n" for e in events)
 
 
-def rows_of(frame: DataFrame) -> list[tuple[Any, ...]]:
+def rows_of(frame: DataFrame | Seen) -> list[tuple[Any, ...]]:
     """Return a frame's rows as sorted tuples, nulls last, decimals and dates by their text."""
     rows = [tuple(None if v is None else v if isinstance(v, int) else str(v) for v in row) for row in frame.collect()]
     return sorted(rows, key=lambda row: [(v is None, 0 if v is None else v) for v in row])

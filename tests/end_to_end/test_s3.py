@@ -13,12 +13,14 @@ import pytest
 from ledgerlake.demo.ledgerbox.scale import Scale
 from ledgerlake.demo.ledgerbox.sources import Sources, running_sources
 from ledgerlake.demo.ledgerbox.world import build_world
-from ledgerlake.feeds.decoding.frame import HERE_BYTES, text_bytes
+from ledgerlake.feeds.decoding.frame import text_bytes
 from moto.server import ThreadedMotoServer
 from project import Project, new_project
 
+HERE_BYTES = 16 << 20  # more text than that is decoded by workers where 50,000 rows are taken here
 ENVIRONMENT = """
 environment: s3
+embedded_rows_max: 50000
 lake: s3://ledger/lake
 sources: s3://ledger/sources
 snowflake: local

@@ -438,8 +438,8 @@ def raw_changes(house: House, table: str, *names: str) -> list[dict[str, Any]]:
     landed = [o for m in workspace.logs[table].all() for o in m.objects if o.source_name.split("/")[-1] in names]
     spec = workspace.table(table)
     options = workspace.pipeline.spec.sources[spec.source].options
-    rows = FEEDS["debezium"].read(house.spark, Reading(spec, tuple(landed), workspace.objects, options))
-    return [r.asDict() for r in rows.orderBy("_object", "_ordinal").collect()]
+    rows = FEEDS["debezium"].read(workspace.engines, Reading(spec, tuple(landed), workspace.objects, options))
+    return workspace.engines.rows(rows.first(1_000_000, "_object", "_ordinal"))
 
 
 def test_a_truncate_of_a_topic_with_one_partition_withdraws_all_that_is_older(house: House) -> None:

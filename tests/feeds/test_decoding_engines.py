@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Table
+from ledgerlake.engines.door import Engines
 from ledgerlake.errors import SourceError
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.csv_files import CsvSource, CsvUpserts
@@ -23,6 +25,10 @@ from ledgerlake.testing.wal2json import INSERT, body, pairs, row, transaction
 COLUMNS = [{"name": n, "type": "string", "nullable": n != "id"} for n in ("id", "owner", "city")]
 
 
+def engines_of(spark: Any) -> Engines:
+    return Engines(Environment(environment="test", lake="", sources=""), lambda: spark)
+
+
 def rows_of(
     spark: Any, lake: Path, table: dict[str, Any], decoder: type, objects: dict[str, bytes], here_bytes: int
 ) -> list[Any]:
@@ -35,7 +41,7 @@ def rows_of(
         landed.append(LandedObject(path, name, "", len(content), datetime(2026, 3, 1, tzinfo=UTC)))
     make: Decoder = decoder(declared)
     reading = Reading(declared, tuple(landed), LocalObjects(lake), {})
-    frame = decoded(spark, reading, make, here_bytes=here_bytes)
+    frame = engines_of(spark).frame(decoded(engines_of(spark), reading, make, here_bytes=here_bytes))
     return [tuple(r) for r in frame.orderBy("_object", "_ordinal", "_op").collect()]
 
 
@@ -99,7 +105,8 @@ def test_csv_is_read_alike_here_and_in_sparks_workers(spark: Any, tmp_path: Path
     (tmp_path / item.path).write_bytes(body)
     reading = Reading(table, (item,), LocalObjects(tmp_path), {})
     read = CsvUpserts(table, CsvSource(), {item.path: "x"})
-    frames = [read_objects(spark, reading, read, here_bytes=most) for most in (1 << 30, 0)]
+    engines = engines_of(spark)
+    frames = [engines.frame(read_objects(engines, reading, read, here_bytes=most)) for most in (1 << 30, 0)]
     here, workers = ([tuple(r) for r in f.orderBy("_ordinal").collect()] for f in frames)
 
     assert here == workers

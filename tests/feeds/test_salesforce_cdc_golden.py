@@ -275,8 +275,8 @@ def raw(house: House, table: str, index: int = -1) -> list[tuple[Any, ...]]:
     source = workspace.pipeline.spec.sources["crm"]
     manifest = workspace.logs[table].all()[index]
     reading = Reading(workspace.table(table), manifest.objects, workspace.objects, source.options)
-    frame = SalesforceFeed().read(house.spark, reading).selectExpr("_op", "id", "split(_position, '[|]')[2] AS rank")
-    return sorted(tuple(r) for r in frame.collect())
+    found = SalesforceFeed().read(workspace.engines, reading).select("_op", "id", "split_part(_position, '|', 3) AS rank")
+    return sorted(tuple(r.values()) for r in workspace.engines.rows(found))
 
 
 @pytest.mark.parametrize(

@@ -166,14 +166,15 @@ def test_a_transaction_that_stands_twice_in_an_object_counts_once(loaded: House)
     assert loaded.bronze("people").where("id = 't'").count() == 3
 
 
-def test_a_truncate_names_no_key(spark: Any, house: House) -> None:
+def test_a_truncate_names_no_key(house: House) -> None:
     house.declare(PIPELINE, PEOPLE).deliver("wal/t.json", body(*transaction(INSERT, row("T"), row("I", pairs(id="b")))))
     house.extract()
     workspace = house.workspace()
     [manifest] = workspace.logs["people"].all()
     reading = Reading(workspace.table("people"), manifest.objects, workspace.objects, {})
-    found = Wal2JsonFeed().read(spark, reading).select("_op", "id", "_problem", "_position").collect()
-    assert [tuple(r)[:3] for r in found] == [("upsert", "a", None), ("truncate", None, None), ("upsert", "b", None)]
+    changes = Wal2JsonFeed().read(workspace.engines, reading).select("_op", "id", "_problem", "_position")
+    found = workspace.engines.rows(changes)
+    assert [tuple(r.values())[:3] for r in found] == [("upsert", "a", None), ("truncate", None, None), ("upsert", "b", None)]
     assert [r["_position"] for r in found] == [f"00000000016B3748|{n:012d}" for n in (1, 2, 3)]
 
 

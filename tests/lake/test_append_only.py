@@ -125,7 +125,7 @@ def test_deletes_and_truncates_are_quarantined(house: House) -> None:
 
 @pytest.mark.parametrize("rows_max", [1000, 0], ids=["delta-rs", "Spark"])
 def test_no_file_of_an_earlier_version_is_ever_rewritten(log: House, rows_max: int) -> None:
-    log.native_merge_rows_max = rows_max
+    log.embedded_rows_max = rows_max
     deliver(log, "a+0+0", event("1"), event("3"))
     deliver(log, "a+0+2", event("2"), event("1", "y"), event("3"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from house import House
 from ledgerlake.lake.appends import append
+from ledgerlake.sql.relation import Relation
 
 NOTE = {"batch_id": "b-1", "run_id": "run-1"}
 
@@ -14,6 +15,6 @@ def test_a_step_that_is_repeated_lands_once_and_another_step_lands_beside_it(ban
     rows.limit(0).write.format("delta").save(path)
 
     for step in ("b-1-bronze", "b-1-bronze", "b-2-bronze"):
-        append(workspace, bank.spark, path, rows, 1, step, NOTE)
+        append(workspace, path, Relation.of("rows", rows, rows.columns), 1, step, NOTE)
 
     assert bank.spark.read.format("delta").load(path).count() == 2

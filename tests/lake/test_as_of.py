@@ -93,7 +93,9 @@ def bank(house: House) -> House:
 def asked(
     bank: House, known: datetime | None = None, effective: datetime | None = None, mart: str = "balances"
 ) -> list[Any]:
-    return [tuple(r) for r in as_of(bank.workspace(), mart, Moments(known, effective)).orderBy("account").collect()]
+    workspace = bank.workspace()
+    answer = as_of(workspace, mart, Moments(known, effective)).first(1_000, "account")
+    return [tuple(row.values()) for row in workspace.engines.rows(answer)]
 
 
 def test_a_mart_answers_as_known_and_as_effective_at_any_moment_and_only_what_is_published(bank: House) -> None:
@@ -117,10 +119,11 @@ def test_a_mart_answers_as_known_and_as_effective_at_any_moment_and_only_what_is
 
 def one_key_or_a_condition(bank: House) -> None:
     entries = bank.pipeline().mart("entries")
-    frame = as_of(bank.workspace(), "entries", Moments(known_at=MORNING))
+    workspace = bank.workspace()
+    frame = as_of(workspace, "entries", Moments(known_at=MORNING))
 
-    assert [r["id"] for r in chosen(frame, entries, "2", None).collect()] == ["2"]
-    assert [r["id"] for r in chosen(frame, entries, None, "amount > 6").collect()] == ["1"]
+    assert [r["id"] for r in workspace.engines.rows(chosen(frame, entries, "2", None))] == ["2"]
+    assert [r["id"] for r in workspace.engines.rows(chosen(frame, entries, None, "amount > 6"))] == ["1"]
     with pytest.raises(ConfigError, match="the key has 1 columns"):
         chosen(frame, entries, "1,2", None)
     with pytest.raises(ConfigError, match="does not fit the mart"):

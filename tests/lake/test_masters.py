@@ -146,7 +146,7 @@ def test_batches_in_any_split_and_order_give_the_masters_of_a_full_rebuild_throu
     for table, rows in changes.items():
         deliver(whole, "all", table, rows)
     whole.load()
-    whole.native_merge_rows_max = 0  # from here on everything through Spark
+    whole.embedded_rows_max = 0  # from here on everything through Spark
     build_masters(whole.workspace(), whole.tick(), Progress())
     first: dict[str, list[tuple[int, str, list[str]]]] = {"crm": [], "app": []}
     second: dict[str, list[tuple[int, str, list[str]]]] = {"crm": [], "app": []}

@@ -42,7 +42,7 @@ TABLES = {f"by_{kind.split('(')[0]}": kind for kind in KEYS}
 
 
 def loaded(house: House, rows_max: int) -> House:
-    house.native_merge_rows_max = rows_max
+    house.embedded_rows_max = rows_max
     house.declare(SOURCES, *(KEYED.format(table=table, kind=kind) for table, kind in TABLES.items()))
     for number, rows in enumerate(BATCHES):
         for table, kind in TABLES.items():
@@ -74,5 +74,5 @@ def test_both_engines_leave_the_same_table_and_the_same_change_feed(houses: Call
             for h in (native, spark)
         ]
         assert_df_equality(*rows, ignore_row_order=True)
-        assert_df_equality(*(h.bronze(table).drop("_extracted_at") for h in (native, spark)), ignore_row_order=True)
+        assert_df_equality(*(h.bronze(table).drop("_extracted_at").frame for h in (native, spark)), ignore_row_order=True)
         assert_df_equality(feed_of(native, table), feed_of(spark, table), ignore_row_order=True)

@@ -38,8 +38,8 @@ class Killed(TransientError):
 
 
 class DiesAfterQuarantine(BatchLoader):
-    def _write(self, session: Any, batch: Batch, labelled: Any, facts: dict[str, Any]) -> None:
-        super()._write(session, batch, labelled, facts | {"accepted": 0})
+    def _write(self, batch: Batch, labelled: Any, facts: dict[str, Any]) -> None:
+        super()._write(batch, labelled, facts | {"accepted": 0})
         raise Killed("after quarantine")
 
 
@@ -60,6 +60,27 @@ def kill(house: House, loader: type[BatchLoader]) -> None:
     dying._batches = loader(workspace, run_id, house.clock.now(), DAY.isoformat())
     failures = dying.load_all()
     assert [type(f.error) for f in failures] == [Killed]
+
+
+@pytest.mark.parametrize("loader", [DiesAfterQuarantine, DiesAfterBronze])
+@pytest.mark.parametrize("rows_max", [(500_000, 0), (0, 500_000)], ids=["embedded, then Spark", "Spark, then embedded"])
+def test_a_batch_that_one_engine_began_is_finished_by_the_other(
+    houses: Callable[[str], House], loader: type[BatchLoader], rows_max: tuple[int, int]
+) -> None:
+    whole, parts = (houses(n).declare(SOURCES, ACCOUNTS).deliver(FIRST, BEFORE) for n in ("whole", "parts"))
+    whole.load()
+    whole.deliver(SECOND, AFTER).load()
+    parts.embedded_rows_max = rows_max[0]
+    parts.load()
+    parts.deliver(SECOND, AFTER).extract()
+    kill(parts, loader)
+    parts.embedded_rows_max = rows_max[1]
+
+    assert counts(parts.load()[0]) == FATES
+    assert rows_of(parts.silver("accounts")) == rows_of(whole.silver("accounts"))
+    origin = "_change_id", "_position", "_op"
+    assert rows_of(parts.bronze("accounts").select(*origin)) == rows_of(whole.bronze("accounts").select(*origin))
+    assert parts.reasons() == whole.reasons()
 
 
 @pytest.mark.parametrize("loader", [DiesAfterQuarantine, DiesAfterBronze, DiesAfterSilver])

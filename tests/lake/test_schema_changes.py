@@ -73,7 +73,7 @@ def test_a_column_that_may_be_null_may_be_missing(bank: House) -> None:
 def test_a_column_that_the_contract_no_longer_has_stays_as_it_was_and_loading_goes_on(
     bank: House, native_rows: int
 ) -> None:
-    bank.native_merge_rows_max = native_rows
+    bank.embedded_rows_max = native_rows
     bank.deliver(FIRST, cdc("I,a1,Ann,EUR,1.00,10")).load()
     bank.declare(SOURCES, ACCOUNTS.replace("  - {name: owner, type: string}\n", ""))
 

@@ -141,9 +141,11 @@ def load(house: House, batch: list[Event], offset: int) -> None:
 
 def books(house: House, policy: str) -> dict[str, DataFrame]:
     """Return the marts, computed by their own SQL over silver and one closed period."""
-    workspace, session = house.workspace(), house.spark.newSession()
+    workspace = house.workspace()
     version = workspace.storage.version(workspace.paths.silver("ledger_events"))
-    silver_rows(session, workspace, "ledger_events", version).createOrReplaceTempView("ledger_events")
+    events = workspace.engines.frame(silver_rows(workspace, "ledger_events", version))
+    session = events.sparkSession
+    events.createOrReplaceTempView("ledger_events")
     session.sql(CLOSES.format(at=CLOSED_AT.isoformat(), policy=policy)).createOrReplaceTempView("period_closes")
     for mart in (m for m in TopologicalSorter(mart_graph(workspace.pipeline)).static_order() if m in MARTS):
         session.sql(workspace.pipeline.sql[mart]).createOrReplaceTempView(mart)

@@ -71,7 +71,7 @@ def test_convergent(houses: Callable[[str], House]) -> None:
     for number, text in enumerate([CHANGED, OPENED, CHANGED + "I,a1,Ann,EUR,1.00,10\n"]):
         untidy.deliver(ACCOUNT_FILE.format(f"1{number}0000000"), text).load()
 
-    assert_df_equality(untidy.silver("accounts"), tidy.silver("accounts"), ignore_row_order=True)
+    assert_df_equality(untidy.silver("accounts").frame, tidy.silver("accounts").frame, ignore_row_order=True)
     assert rows_of(tidy.silver("accounts")) == [("a1", "Ann B", "EUR", "2.000")]
 
 

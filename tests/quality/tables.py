@@ -6,7 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ledgerlake import arrow
+from ledgerlake.config.environment import Environment
+from ledgerlake.engines.door import Engines
+from ledgerlake.quality import evaluate as on_an_engine
+from ledgerlake.quality.result import CheckResult, SuiteResult
 from ledgerlake.quality.suite import Suite, load_suite
+from ledgerlake.sql.relation import Relation
 from pyspark.sql import DataFrame, SparkSession
 
 Entry = dict[str, object]
@@ -63,3 +69,25 @@ def _cell(value: object) -> str:
         return "CAST(NULL AS STRING)"
     escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def _both(df: DataFrame) -> list[tuple[Engines, Relation]]:
+    """Return the table for each engine: as Spark's frame, and as rows in this process."""
+    environments = {e: Environment(environment="test", lake="", sources="", engine=e) for e in ("spark", "auto")}
+    held = arrow.out_of_spark(df)
+    rows = {"spark": Relation.of("rows", df, df.columns), "auto": Relation.of("rows", held, held.column_names)}
+    return [(Engines(environments[e], lambda: df.sparkSession), rows[e]) for e in rows]
+
+
+def evaluate(df: DataFrame, suite: Suite) -> SuiteResult:
+    """Return what a suite says of a table; both engines must say the same."""
+    by_spark, here = (on_an_engine.evaluate(engines, rows, suite) for engines, rows in _both(df))
+    assert here == by_spark
+    return here
+
+
+def failing_keys(df: DataFrame, check: CheckResult, keys: Sequence[str], limit: int = 20) -> list[dict[str, str | None]]:
+    """Return the keys of rows that fail; both engines must say the same."""
+    by_spark, here = (on_an_engine.failing_keys(engines, rows, check, keys, limit) for engines, rows in _both(df))
+    assert here == by_spark
+    return here

@@ -12,7 +12,6 @@ from great_expectations.core import (
     ExpectationValidationResult,
 )
 from hypothesis import HealthCheck, Phase, example, given, settings
-from ledgerlake.quality.evaluate import evaluate
 from ledgerlake.quality.registry import REGISTRY
 from ledgerlake.quality.result import CheckResult, SuiteResult
 from ledgerlake.quality.suite import load_suite
@@ -20,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from tests.quality.drawn import a_table, some_expectations
 from tests.quality.judge_ge import WholeTable, validate, whole_dataframe
-from tests.quality.tables import TYPES, expect, invoices, write_suite
+from tests.quality.tables import TYPES, evaluate, expect, invoices, write_suite
 
 # Great Expectations takes seconds per table; raise this where there is time.
 EXAMPLES = int(os.environ.get("LEDGERLAKE_GE_EXAMPLES", "3"))

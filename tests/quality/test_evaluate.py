@@ -7,12 +7,11 @@ from pathlib import Path
 
 from great_expectations.core import ExpectationSuiteValidationResultSchema
 from ledgerlake.quality.compile import compile_suite, row_rules
-from ledgerlake.quality.evaluate import evaluate, failing_keys
 from ledgerlake.quality.judge import judge
 from pyspark.sql import Observation, SparkSession
 from pyspark.sql import functions as F
 
-from tests.quality.tables import TYPES, expect, invoices, suite_of
+from tests.quality.tables import TYPES, evaluate, expect, failing_keys, invoices, suite_of
 
 BETWEEN = "expect_column_values_to_be_between"
 SUM = "expect_column_sum_to_be_between"

@@ -1,16 +1,20 @@
-"""Row rules: what a contract makes of raw values. One batch of literal rows is judged once, by Spark."""
+"""Row rules: what a contract makes of raw values. One batch of literal rows is judged once by each engine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Table
+from ledgerlake.engines.door import Engines
+from ledgerlake.engines.embedded.arrow_kinds import columns_of
+from ledgerlake.feeds.decoding.changes import changes_schema
 from ledgerlake.lake.stage import BatchInput, judge
-from pyspark.sql import SparkSession
+from ledgerlake.sql.relation import Relation
 
 TABLE = Table.model_validate(
     {
@@ -96,24 +100,22 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def judged(spark: SparkSession) -> Iterator[dict[str, dict[str, Any]]]:
+@pytest.fixture(scope="module", params=["embedded", "spark"])
+def judged(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
     names = [c.name for c in TABLE.columns]
-    schema = ", ".join(
-        [
-            "_object STRING, _ordinal BIGINT, _op STRING, _position STRING, _problem STRING, _raw STRING, _carried ARRAY<STRING>",
-            *(f"`{n}` STRING" for n in names),
-        ]
-    )
     rows = [
         ("o", n, c.op, f"{n:03d}", None, None, None, *((GOOD | c.raw).get(k) for k in names))
         for n, c in enumerate(CASES)
     ]
     from house import NOON
 
-    frame = judge(spark, spark.createDataFrame(rows, schema), BatchInput("b", TABLE, {"o": NOON}, {}, []))
-    texts = frame.selectExpr("*", "CAST(booked_at AS STRING) AS text_at", "CAST(seen_at AS STRING) AS text_seen")
-    yield {CASES[row["_ordinal"]].name: row.asDict() for row in texts.collect()}
+    schema = changes_schema(TABLE)
+    raw = Relation.of("raw", pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema), schema.names)
+    judged = judge(raw, columns_of(schema), BatchInput("b", TABLE, {"o": NOON}, {}, []))
+    texts = judged.select("*", "CAST(booked_at AS STRING) AS text_at", "CAST(seen_at AS STRING) AS text_seen")
+    environment = Environment(environment="test", lake="", sources="", engine=request.param)
+    found = Engines(environment, lambda: request.getfixturevalue("spark")).rows(texts)
+    return {CASES[row["_ordinal"]].name: row for row in found}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)

@@ -1,4 +1,4 @@
-"""Which texts are values: the table of the documentation, the oracle in plain Python and Spark say the same."""
+"""Which texts are values: the table of the documentation, the oracle in plain Python and both engines say the same."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledgerlake.core.types import ColumnType, Refusal, column_type
+from ledgerlake.engines.embedded import engine
+from ledgerlake.sql.relation import Relation
 from ledgerlake.sql.values import canonical_sql, reason_sql, value_sql
 from pyspark.sql import SparkSession
 
@@ -39,14 +42,21 @@ def by_oracle(kind: ColumnType[Any], texts: list[str]) -> list[str | Refusal]:
     return [v if isinstance(v, Refusal) else kind.canonical(v) for v in values]
 
 
-@pytest.fixture(scope="module")
-def by_spark(spark: SparkSession) -> Judge:
+@pytest.fixture(scope="module", params=["embedded", "spark"])
+def by_engine(request: pytest.FixtureRequest) -> Judge:
+    def rows(statement: str, texts: list[str]) -> list[dict[str, Any]]:
+        if request.param == "embedded":
+            given = pa.table({"n": range(len(texts)), "r": pa.array(texts, pa.string())})
+            return engine.run(Relation.query(statement, (), [Relation.of("raw", given, given.column_names)])).to_pylist()
+        session: SparkSession = request.getfixturevalue("spark")
+        session.createDataFrame(list(enumerate(texts)), "n BIGINT, r STRING").createOrReplaceTempView("raw")
+        return [row.asDict() for row in session.sql(statement).collect()]
+
     def judge(kind: ColumnType[Any], texts: list[str]) -> list[str | Refusal]:
-        raw = spark.createDataFrame(list(enumerate(texts)), "n INT, r STRING")
-        typed = raw.selectExpr("n", "r", f"{value_sql(kind, 'r')} AS v")
-        found = typed.selectExpr("n", f"{canonical_sql(kind, 'v')} AS v", f"{reason_sql(kind, 'r', 'string', 'c')} AS why")
-        rows = sorted(found.collect())
-        return [row["v"] if row["v"] is not None else Refusal(row["why"].removeprefix("c: ")) for row in rows]
+        typed = f"SELECT n, r, {value_sql(kind, 'r')} AS v FROM raw"
+        items = f"n, {canonical_sql(kind, 'v')} AS v, {reason_sql(kind, 'r', 'string', 'c')} AS why"
+        found = sorted(rows(f"SELECT {items} FROM ({typed})", texts), key=lambda row: int(row["n"]))
+        return [row["v"] if row["v"] is not None else Refusal(row["why"].removeprefix("c: ")) for row in found]
 
     return judge
 
@@ -57,13 +67,13 @@ def documented() -> list[tuple[str, str, str]]:
     return [(kind, text, says) for kind, texts, says in rows if kind in KINDS for text in re.findall("`([^`]*)`", texts)]
 
 
-def test_the_documented_table_is_what_the_oracle_and_spark_say(by_spark: Judge) -> None:
+def test_the_documented_table_is_what_the_oracle_and_both_engines_say(by_engine: Judge) -> None:
     rows = documented()
     assert {kind for kind, _, _ in rows} >= {k for k in KINDS if not k.startswith(("timestamp,", "string"))}
     for kind in KINDS:
         texts = [(text, says) for k, text, says in rows if k == kind]
         told = [says.strip("`") if says.startswith("`") else Refusal(says) for _, says in texts]
-        for judged in (by_oracle, by_spark):
+        for judged in (by_oracle, by_engine):
             assert list(zip(texts, judged(KINDS[kind], [t for t, _ in texts]), strict=True)) == list(zip(texts, told, strict=True)), kind  # fmt: skip
 
 
@@ -88,8 +98,8 @@ TEXTS = st.lists(st.one_of(NUMBERS, MOMENTS, DAYS, HOSTILE, SPOILT), min_size=15
 @pytest.mark.parametrize("kind", [k for k in KINDS if k != "string"])
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(texts=TEXTS)
-def test_spark_and_the_oracle_agree_on_every_text(by_spark: Judge, kind: str, texts: list[str]) -> None:
-    expected, found = by_oracle(KINDS[kind], texts), by_spark(KINDS[kind], texts)
+def test_both_engines_and_the_oracle_agree_on_every_text(by_engine: Judge, kind: str, texts: list[str]) -> None:
+    expected, found = by_oracle(KINDS[kind], texts), by_engine(KINDS[kind], texts)
 
     assert [x for x in zip(texts, expected, found, strict=True) if x[1] != x[2]] == []
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ledgerlake.bench.data import TYPES, target
 from ledgerlake.config.load import load_environment, load_pipeline
 from ledgerlake.core import change as c
+from ledgerlake.lake import reading
 from ledgerlake.lake.session import start_spark
 from ledgerlake.lake.tables import SILVER_PROPERTIES, silver_fields
 from ledgerlake.lake.workspace import Workspace
@@ -184,9 +185,9 @@ def gated(folder: Path, rows: int) -> Contender:
         failures = loader.load_all()
         assert not failures, str(failures)
         version = w.storage.version(w.paths.silver("payments"))
-        fresh = w.spark().read.format("delta").option("versionAsOf", version).load(w.paths.silver("payments"))
+        fresh = reading.relation(w, "payments", w.paths.silver("payments"), version)
         mine = fresh.where(f"{c.BATCH_ID} = '{loader.records[-1]['batch_id']}'")
-        assert evaluate(mine, w.pipeline.suites["payments"]).success, "the suite must pass"
+        assert evaluate(w.engines, mine, w.pipeline.suites["payments"]).success, "the suite must pass"
 
     return Contender("gated load (ledgerlake)", load)
 

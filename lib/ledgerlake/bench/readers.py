@@ -20,7 +20,9 @@ from rich.table import Table as Grid
 from ledgerlake.bench.contenders import open_project, write_project
 from ledgerlake.bench.data import TYPES, changes
 from ledgerlake.bench.reader_files import FORMATS, Format, Record
+from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Source, Table
+from ledgerlake.engines.door import Engines
 from ledgerlake.feeds.base import Feed, Reading
 from ledgerlake.feeds.files import FileFeed
 from ledgerlake.feeds.frames import reading_session
@@ -71,9 +73,10 @@ def measure(spark: SparkSession, form: Format, folder: Path, records: Sequence[R
     objects = landed(form, table, folder, records)
     reading = Reading(table, objects, LocalObjects(folder.absolute()), form.source)
     paths = [str(folder / o.path) for o in objects]
+    engines = Engines(Environment(environment="bench", lake=str(folder), sources=str(folder)), lambda: spark)
     ways: dict[str, Callable[[], DataFrame]] = {
         "plain": lambda: spark.read.schema(form.schema).load(paths, format=form.reader, **_plain_options(form)),
-        "feed": lambda: FEEDS[form.feed].read(spark, reading),
+        "feed": lambda: engines.frame(FEEDS[form.feed].read(engines, reading)),
     }
     took: dict[str, list[float]] = {name: [] for name in ways}
     for round_ in range(rounds + WARM_UPS):

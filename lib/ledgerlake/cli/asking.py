@@ -43,9 +43,9 @@ def as_of_command(
     workspace = own.workspace(own.only_pipeline(pipeline))
     frame = as_of(workspace, mart, Moments(_utc(known_at), _utc(effective_at)))
     declared = workspace.pipeline.mart(mart)
-    rows = chosen(frame, declared, key, where).orderBy(*declared.key).limit(limit).collect()
+    rows = workspace.engines.rows(chosen(frame, declared, key, where).first(limit, *declared.key))
     hidden = personal_columns(workspace.pipeline, declared)
-    facts = [{n: MASK if n in hidden and v is not None else v for n, v in r.asDict().items()} for r in rows]
+    facts = [{n: MASK if n in hidden and v is not None else v for n, v in r.items()} for r in rows]
     own.answer(facts, lambda: own.console.print(grid(mart, frame.columns, [list(f.values()) for f in facts])))
 
 

@@ -15,6 +15,7 @@ from ledgerlake.config.load import load_pipeline
 from ledgerlake.config.personal import personal_columns
 from ledgerlake.errors import AccountingError, ConfigError, NotFoundError
 from ledgerlake.lake.readers import history
+from ledgerlake.ops.mart_engines import check_engine
 from ledgerlake.ops.plan import plan
 from ledgerlake.ops.replay import compare
 from ledgerlake.ops.trace import trace_batch, trace_publication, trace_row
@@ -44,11 +45,12 @@ def validate_command(
     """Check environments, pipelines, SQL and suites, before Spark is ever started."""
     own: Context = context.obj
     names = [pipeline] if pipeline else own.pipelines()
-    own.environment()
+    environment = own.environment()
     findings: list[ConfigError] = []
     for name in names:
         try:
-            findings += check_pipeline(load_pipeline(own.conf, own.project / "dq_suites", name))
+            declared = load_pipeline(own.conf, own.project / "dq_suites", name)
+            findings += check_pipeline(declared) or check_engine(environment, declared)
         except ConfigError as error:
             findings.append(error)
 
@@ -82,8 +84,8 @@ def plan_command(
         own.console.print(
             grid(
                 "marts",
-                ["mart", "rebuild", "because of"],
-                [[m.mart, m.rebuild, ", ".join(m.because)] for m in found.marts],
+                ["mart", "rebuild", "because of", "small days are built by"],
+                [[m.mart, m.rebuild, ", ".join(m.because), m.engine] for m in found.marts],
             )
         )
         own.say("nothing to do" if found.empty else "a run would publish again")

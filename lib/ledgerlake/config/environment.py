@@ -51,7 +51,9 @@ class EmrSettings(Model):
 class Environment(Model):
     """One place the pipelines run: lake, sources, warehouse, Spark.
 
-    Batches of up to ``native_merge_rows_max`` changes merge without Spark jobs; 0 turns it off.
+    ``engine`` says what runs SQL and writes tables: this process where there are few rows and Spark
+    where there are many (``auto``), or one of the two always. ``embedded_rows_max`` is the number of
+    rows, of a table or of a batch, that this process takes; 0 leaves everything to Spark.
     """
 
     environment: Name
@@ -61,6 +63,7 @@ class Environment(Model):
     snowflake_folder: str | None = None
     connections: dict[Name, dict[str, str]] = Field(default_factory=dict)
     spark: SparkSettings = SparkSettings()
-    native_merge_rows_max: int = Field(default=500_000, ge=0)
+    engine: Literal["auto", "embedded", "spark"] = "auto"
+    embedded_rows_max: int = Field(default=500_000, ge=0)
     s3: S3Settings = S3Settings()
     emr: EmrSettings | None = None

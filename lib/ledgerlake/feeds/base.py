@@ -1,6 +1,6 @@
 """The interface every feed fills, and the shape of the raw changes it gives.
 
-Raw changes are a Spark frame with these columns, then one column per contract column under
+Raw changes are a relation with these columns, then one column per contract column under
 its contract name, as the format gives it (strings for text formats):
 
 =============  ==========  =====================================================
@@ -39,6 +39,9 @@ from ledgerlake.ports.secrets import Secrets
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from ledgerlake.engines.door import Engines
+    from ledgerlake.sql.relation import Relation
 
 
 class Options(BaseModel):
@@ -159,7 +162,7 @@ class Feed(ABC):
         return set()
 
     @abstractmethod
-    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+    def read(self, engines: Engines, reading: Reading) -> Relation:
         """Return the raw changes of a batch (columns: see the module)."""
 
     def confirm(self, request: Extraction, loaded: Callable[[Manifest], bool]) -> None:  # noqa: B027

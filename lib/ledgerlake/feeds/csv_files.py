@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
+from ledgerlake.engines.door import Engines
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.csv_names import header_columns
 from ledgerlake.feeds.decoding.bodies import Body, Limits, limits_of
@@ -22,13 +22,11 @@ from ledgerlake.feeds.decoding.csv_grammar import CsvOptions
 from ledgerlake.feeds.decoding.frame import read_objects
 from ledgerlake.feeds.file_order import order_of, place_of
 from ledgerlake.feeds.files import Probe
-from ledgerlake.feeds.frames import PLACE, quoted
+from ledgerlake.feeds.frames import PLACE
 from ledgerlake.feeds.ordered_files import OrderedFileFeed, OrderedOptions
 from ledgerlake.feeds.tabular import names_of
 from ledgerlake.landing.manifest import LandedObject, Layout
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation, quoted
 
 
 class CsvSource(CsvOptions, OrderedOptions):
@@ -98,17 +96,17 @@ class CsvFeed(OrderedFileFeed):
         """Return the header's columns."""
         return dict(item.layout)
 
-    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+    def read(self, engines: Engines, reading: Reading) -> Relation:
         """Read each file once."""
         order = order_of(reading.source_options)
         places = {i.path: place_of(i, order) for i in reading.objects}
-        return read_objects(spark, reading, CsvUpserts(reading.table, CsvSource(**reading.source_options), places))
+        return read_objects(engines, reading, CsvUpserts(reading.table, CsvSource(**reading.source_options), places))
 
 
-def upserts(rows: DataFrame, reading: Reading, names: list[str], position: str = PLACE) -> DataFrame:
+def upserts(rows: Relation, reading: Reading, names: list[str], position: str = PLACE) -> Relation:
     """Return scanned rows as upserts; ``position`` may use ``_order`` (of the file), ``_ordinal`` and any column."""
     present = set(names)
-    return rows.selectExpr(
+    return rows.select(
         "_object", "_ordinal", "'upsert' AS _op", f"{position} AS _position",
         "CAST(NULL AS STRING) AS _problem", "CAST(NULL AS STRING) AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried",
         *(

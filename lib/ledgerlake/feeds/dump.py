@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pyarrow.compute as pc
 
 from ledgerlake.config.models import Column, Source, Table
 from ledgerlake.core.types import decimal_parts
+from ledgerlake.engines.door import Engines
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.csv_files import upserts
 from ledgerlake.feeds.csv_names import check_spelling
@@ -27,16 +28,14 @@ from ledgerlake.feeds.decoding.records import Records, path_of
 from ledgerlake.feeds.decoding.spelling import check_fields
 from ledgerlake.feeds.file_order import order_of, place_of
 from ledgerlake.feeds.files import Probe
-from ledgerlake.feeds.frames import PLACE, quoted
+from ledgerlake.feeds.frames import PLACE
 from ledgerlake.feeds.moment_text import moment_text, timestamp_text, usual_text
 from ledgerlake.feeds.ordered_files import OrderedFileFeed, OrderedOptions
 from ledgerlake.feeds.parquet_files import delivered_columns, parquet_layout, scan_parquet
 from ledgerlake.feeds.tabular import by_layout
 from ledgerlake.landing.manifest import LandedObject, Layout
+from ledgerlake.sql.relation import Relation, quoted
 from ledgerlake.sql.values import text_sql, value_sql
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
 
 
 class DumpSource(OrderedOptions):
@@ -139,27 +138,27 @@ class DumpFeed(OrderedFileFeed):
         """Return a Parquet footer's columns; JSON has no header."""
         return delivered_columns(item.layout, table) or None
 
-    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+    def read(self, engines: Engines, reading: Reading) -> Relation:
         """Parse each record once."""
         options = DumpSource(**reading.source_options)
         if options.format == "parquet":
-            return by_layout(reading, lambda layout, items: self._parquet(spark, reading, layout, items))
+            return by_layout(engines, reading, lambda layout, items: self._parquet(engines, reading, layout, items))
         cut = ArrayElements(options.records) if options.format == "json_array" else chunks
         order = order_of(reading.source_options)
         orders = {i.path: place_of(i, order) for i in reading.objects}
-        changes = decoded(spark, reading, DumpedRecords(reading.table, orders), cut)
+        changes = decoded(engines, reading, DumpedRecords(reading.table, orders), cut)
         if not DumpTable(**reading.table.feed).order_by:
             return changes
         others = _position(reading.table, lambda c: f"`{c.name}`", {})
         position = f"CASE WHEN _problem IS NULL THEN coalesce(_position, {others}) END"
         own = {"_position": f"{position} AS _position"}
-        return changes.selectExpr(*(own.get(n, f"`{n}`") for n in changes.columns))
+        return changes.select(*(own.get(n, f"`{n}`") for n in changes.columns))
 
-    def _parquet(self, spark: SparkSession, reading: Reading, layout: Layout, items: list[LandedObject]) -> DataFrame:
+    def _parquet(self, engines: Engines, reading: Reading, layout: Layout, items: list[LandedObject]) -> Relation:
         order = order_of(reading.source_options)
-        rows = scan_parquet(spark, reading, layout, items, lambda item: place_of(item, order))
-        position = _position(reading.table, lambda c: quoted(c.source_name), dict(rows.dtypes))
-        return upserts(rows, reading, rows.columns, position)
+        rows = scan_parquet(engines, reading, layout, items, lambda item: place_of(item, order))
+        position = _position(reading.table, lambda c: quoted(c.source_name), engines.types(rows))
+        return upserts(rows, reading, list(rows.columns), position)
 
 
 def _position(table: Table, value: Callable[[Column], str], kinds: Mapping[str, str]) -> str:
@@ -177,6 +176,6 @@ def _ordered(column: Column, value: str, kind: str) -> str:
         return f"date_format({typed}, 'yyyyMMdd')"
     if column.type in ("integer", "bigint"):
         # Shifted by 10^19, so that negative numbers stand below positive ones.
-        return f"lpad(CAST(CAST({typed} AS DECIMAL(20,0)) + 10000000000000000000BD AS STRING), 20, '0')"
+        return f"lpad(CAST(CAST({typed} AS DECIMAL(20,0)) + 10000000000000000000 AS STRING), 20, '0')"
     # As ``file_order.ranked``: what ends a part ranks below every character of one.
     return f"concat(regexp_replace({text_sql(value, kind)}, '[\\\\x00-!]', '!$0'), ' ')"

@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ledgerlake.config.models import Table
 from ledgerlake.core.types.sources import is_kept, never
+from ledgerlake.engines.door import Engines
 from ledgerlake.errors import ContractError, SourceError, Where
 from ledgerlake.feeds.base import Reading
+from ledgerlake.feeds.decoding.faults import attributed
 from ledgerlake.feeds.decoding.frame import all_listed
-from ledgerlake.feeds.frames import path_sql, placed, quoted
+from ledgerlake.feeds.frames import path_sql, placed, reading_session
 from ledgerlake.landing.manifest import LandedObject, Layout
+from ledgerlake.sql.relation import Relation, quoted
 from ledgerlake.sql.values import text_sql
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
-
 
 _NAMES = {
     "int8": "tinyint", "int16": "smallint", "int32": "int", "int64": "bigint", "uint8": "smallint", "uint16": "int",
@@ -39,6 +38,9 @@ _SETTINGS = {
 }
 _UNKNOWN_TO_SPARK = ("FLOAT16", "VARIANT", "GEOMETRY", "GEOGRAPHY")
 _MILLIS_MAX = (1 << 63) // 1_000
+_HELD_ALIKE = ("string", "tinyint", "smallint", "int", "bigint", "boolean", "date", "timestamp")
+_OWN = {"_object", "_order", "_ordinal"}
+_UNFOLDED = 4  # about how much larger values are than a Parquet file of them
 
 
 def parquet_layout(name: str, body: bytes, table: Table) -> Layout:
@@ -85,9 +87,9 @@ def unreadable(table: Table, kinds: Mapping[str, str]) -> tuple[str, str] | None
 
 
 def scan_parquet(
-    spark: SparkSession, reading: Reading, layout: Layout, items: Sequence[LandedObject], order: Callable[[LandedObject], str],
+    engines: Engines, reading: Reading, layout: Layout, items: Sequence[LandedObject], order: Callable[[LandedObject], str],
     own: Sequence[str] = (),
-) -> DataFrame:  # fmt: skip
+) -> Relation:  # fmt: skip
     """Read the declared columns of Parquet files of one layout under their source's names, and the feed's ``own``.
 
     Adds what :func:`ledgerlake.feeds.frames.placed` does.
@@ -102,6 +104,20 @@ def scan_parquet(
         )
     declared = dict.fromkeys(c.source_name for c in reading.table.columns if c.source_name in kinds)
     wanted = {path: kinds[path] for path in dict.fromkeys([*declared, *(n for n in own if n in kinds)])}
+    orders = {i.path: order(i) for i in items}
+    located = _held(engines, reading, items, wanted, kinds, orders) or _scanned(engines, reading, items, wanted, kinds, orders)
+    texts = {path for path in wanted if not _stays(reading.table, path, kinds[path])}
+    return located.select(
+        *(f"{text_sql(quoted(n), kinds[n])} AS {quoted(n)}" if n in texts else quoted(n) for n in located.columns)
+    ) if texts else located  # fmt: skip
+
+
+def _scanned(
+    engines: Engines, reading: Reading, items: Sequence[LandedObject], wanted: Mapping[str, str],
+    kinds: Mapping[str, str], orders: Mapping[str, str],
+) -> Relation:  # fmt: skip
+    """Return the wanted fields as Spark scans them, with their place."""
+    spark = reading_session(engines.session())
     for key, value in _SETTINGS.items():
         spark.conf.set(key, value)
     rows = spark.read.schema(_schema(wanted, kinds)).parquet(*(f"{reading.lake_uri}/{i.path}" for i in items))
@@ -111,11 +127,50 @@ def scan_parquet(
         if _nested(wanted, kinds)
         else rows
     )
-    located = placed(spark, named, {i.path: order(i) for i in items})
-    texts = {path for path in wanted if not _stays(reading.table, path, kinds[path])}
-    return located.selectExpr(
-        *(f"{text_sql(quoted(n), kinds[n])} AS {quoted(n)}" if n in texts else quoted(n) for n in located.columns)
-    ) if texts else located  # fmt: skip
+    located = placed(spark, named, orders)
+    return Relation.of(_name_of(items), located, located.columns)
+
+
+def _held(
+    engines: Engines, reading: Reading, items: Sequence[LandedObject], wanted: Mapping[str, str],
+    kinds: Mapping[str, str], orders: Mapping[str, str],
+) -> Relation | None:  # fmt: skip
+    """Return the same read in this process; None where the files are large, or hold types that are read alike by Spark alone."""
+    plain = all(kinds[p].startswith("decimal") or kinds[p] in _HELD_ALIKE for p in wanted) and not any("." in p for p in wanted)
+    if not plain or not wanted or not wanted.keys().isdisjoint(_OWN) or sum(i.size_bytes for i in items) * _UNFOLDED > engines.text_bytes_max or not engines.rows_max:
+        return None
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    parts = []
+    for item in items:
+        body = reading.lake.read(item.path)
+        with attributed(item.source_name):
+            rows = parquet.ParquetFile(pa.BufferReader(body)).read(columns=list(wanted)).select(list(wanted))
+        count = rows.num_rows
+        own = {"_object": item.path, "_order": orders[item.path]}
+        for name, text in own.items():
+            rows = rows.append_column(name, pa.repeat(pa.scalar(text, pa.string()), count))
+        rows = rows.append_column("_ordinal", pa.array(range(count), pa.int64()))
+        parts.append(rows.cast(_held_schema(wanted, kinds, rows.schema)))
+    whole = pa.concat_tables(parts)
+    try:
+        whole.validate(full=True)
+    except pa.ArrowInvalid:  # bytes that are no UTF-8: Spark reads them row by row
+        return None
+    return Relation.of(_name_of(items), whole, whole.column_names)
+
+
+def _held_schema(wanted: Mapping[str, str], kinds: Mapping[str, str], found: Any) -> Any:
+    import pyarrow as pa
+
+    from ledgerlake.engines.embedded.arrow_kinds import arrow_type
+
+    return pa.schema([pa.field(f.name, arrow_type(kinds[f.name]) if f.name in wanted else f.type) for f in found])
+
+
+def _name_of(items: Sequence[LandedObject]) -> str:
+    return f"parquet_{items[0].path.rpartition('/')[2].replace('.', '_')}"
 
 
 def _stays(table: Table, path: str, kind: str) -> bool:

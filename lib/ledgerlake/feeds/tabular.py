@@ -7,36 +7,36 @@ the footer and stand in the manifest, so a batch may mix layouts. Parquet is :mo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Table
+from ledgerlake.engines.door import Engines
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.frames import union_all
 from ledgerlake.landing.manifest import LandedObject, Layout
+from ledgerlake.sql.relation import Relation
 from ledgerlake.sql.values import text_sql
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
-
-def by_layout(reading: Reading, read_group: Callable[[Layout, list[LandedObject]], DataFrame]) -> DataFrame:
+def by_layout(
+    engines: Engines, reading: Reading, read_group: Callable[[Layout, list[LandedObject]], Relation]
+) -> Relation:
     """Read each group of objects with one layout, then union; one scan in all."""
     groups: dict[Layout, list[LandedObject]] = {}
     for item in reading.objects:
         groups.setdefault(item.layout, []).append(item)
-    frames = [read_group(layout, items) for layout, items in sorted(groups.items())]
-    return frames[0] if len(frames) == 1 else as_texts(frames, reading.table)
+    parts = [read_group(layout, items) for layout, items in sorted(groups.items())]
+    return parts[0] if len(parts) == 1 else as_texts(engines, parts, reading.table)
 
 
-def as_texts(frames: list[DataFrame], table: Table) -> DataFrame:
-    """Union frames that may type a column differently: as text they meet, and the contract types them."""
+def as_texts(engines: Engines, parts: list[Relation], table: Table) -> Relation:
+    """Union relations that may type a column differently: as text they meet, and the contract types them."""
     own = set(table.column_names)
     return union_all(
         [
-            f.selectExpr(*(f"{text_sql(f'`{n}`', kind)} AS `{n}`" if n in own else f"`{n}`" for n, kind in f.dtypes))
-            for f in frames
+            part.select(*(f"{text_sql(f'`{n}`', kind)} AS `{n}`" if n in own else f"`{n}`" for n, kind in engines.types(part).items()))
+            for part in parts
         ]
-    )
+    )  # fmt: skip
 
 
 def names_of(layout: Layout) -> list[str]:

@@ -8,7 +8,7 @@ written by delta-rs (ADR 0007). Tests hold both engines to the same bronze.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 from deltalake import write_deltalake
@@ -17,27 +17,26 @@ from ledgerlake import arrow
 from ledgerlake.errors import Where
 from ledgerlake.lake.commits import marked
 from ledgerlake.lake.native import sole_writer
-from ledgerlake.lake.reading import rows_max
 from ledgerlake.lake.tables import TableStorage
 from ledgerlake.lake.workspace import Workspace
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation
 
 
 def append(
-    workspace: Workspace, session: SparkSession, path: str, rows: DataFrame, count: int, step: str,
-    note: Mapping[str, Any],
+    workspace: Workspace, path: str, rows: Relation, count: int, step: str, note: Mapping[str, Any], *, parts: int = 0
 ) -> None:  # fmt: skip
     """Append ``rows``, at most ``count`` of them, to the table at ``path``; ``step`` and ``note`` mark the commit.
 
+    Spark writes them in ``parts`` files, where that is given.
     Raises :class:`TransientError` where another writer committed in between.
     """
-    if count <= rows_max(workspace):
-        _append_natively(workspace.storage, path, arrow.out_of_spark(rows), step, note)
+    engines = workspace.engines
+    if engines.holds(rows) or count <= min(engines.rows_max, arrow.ROWS_MAX):
+        _append_natively(workspace.storage, path, engines.table(rows), step, note)
         return
-    with marked(session, workspace.fence, step, note):
-        rows.write.format("delta").mode("append").save(path)
+    frame = engines.frame(rows)
+    with marked(engines.session(), workspace.fence, step, note):
+        (frame.coalesce(parts) if parts else frame).write.format("delta").mode("append").save(path)
 
 
 def _append_natively(storage: TableStorage, path: str, rows: pa.Table, step: str, note: Mapping[str, Any]) -> None:

@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
 from ledgerlake.core.accounting import Counts
+from ledgerlake.engines.door import Engines
 from ledgerlake.errors import ContractError, Where
-from ledgerlake.feeds.frames import literal, reading_session
 from ledgerlake.lake import history, native, quarantine, reading, silver, snapshots, stage
 from ledgerlake.lake.appends import append
 from ledgerlake.lake.commits import marked
@@ -36,9 +36,7 @@ from ledgerlake.lake.tables import (
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.landing.manifest import LandedObject
 from ledgerlake.quality.compile import row_rules
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation, joined_by, literal, quoted, values
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Batch:
     table: Table
     objects: tuple[LandedObject, ...]
     extracted_at: dict[str, datetime]
-    read: Callable[[SparkSession], DataFrame]
+    read: Callable[[Engines], Relation]
 
 
 @dataclass(frozen=True)
@@ -100,53 +98,52 @@ class BatchLoader:
             storage.add_columns(uri, table.columns)
 
     def _to_bronze(self, batch: Batch) -> dict[str, Any]:
-        session = reading_session(self._w.spark())
-        labelled = stage.label(self._judged(session, batch), batch.table).persist()
-        try:
-            facts = _measure(labelled, batch.table)
+        engines = self._w.engines
+        engines.told.clear()
+        raw = batch.read(engines)
+        with engines.held(stage.label(self._judged(raw, batch), batch.table), "labelled") as labelled:
+            ran = engines.ran(labelled)
+            facts = self._measured(labelled, batch.table) | ran
             _refuse_contradiction(batch, facts["contradiction"])
-            compared = self._compared(session, batch, labelled, facts)
-            if compared is not None:
-                compared.persist()
-                try:
-                    facts = _measure(compared, batch.table)
-                    self._write(session, batch, compared, facts)
-                finally:
-                    compared.unpersist()
-            else:
-                self._write(session, batch, labelled, facts)
-        finally:
-            labelled.unpersist()
-        return facts
+            compared = self._compared(batch, labelled, facts)
+            if compared is None:
+                self._write(batch, labelled, facts)
+                return facts
+            with engines.held(compared, "compared") as judged:
+                facts = self._measured(judged, batch.table) | ran
+                self._write(batch, judged, facts)
+                return facts
 
-    def _compared(
-        self, session: SparkSession, batch: Batch, labelled: DataFrame, facts: dict[str, Any]
-    ) -> DataFrame | None:
+    def _measured(self, labelled: Relation, table: Table) -> dict[str, Any]:
+        """Return the batch's measures, in one pass."""
+        return self._w.engines.row(labelled.grouped((), *stage.measures(table), *stage.read_keys(table)))
+
+    def _compared(self, batch: Batch, labelled: Relation, facts: dict[str, Any]) -> Relation | None:
         """Return the batch compared with what was loaded before, None where nothing can stand already."""
         table, paths = batch.table, self._w.paths
         if table.append_only:
             if facts["seen_min"] is None or self._w.storage.is_empty(paths.silver(table.table)):
                 return None
-            standing = reading.frame(session, self._w, paths.silver(table.table))
+            standing = reading.relation(self._w, "standing", paths.silver(table.table))
             return stage.against_silver(labelled, standing.where(silver.between(table, facts)), table)
         earlier = self._overlapping(batch, facts)
         if not earlier:
             return None
-        seen = reading.frame(session, self._w, paths.bronze(table.table))
+        seen = reading.relation(self._w, "seen", paths.bronze(table.table))
         among = ", ".join(literal(b) for b in earlier)
         return stage.against_bronze(labelled, seen.where(f"{c.BATCH_ID} IN ({among})"), table)
 
-    def _judged(self, session: SparkSession, batch: Batch) -> DataFrame:
+    def _judged(self, raw: Relation, batch: Batch) -> Relation:
         suite = self._w.pipeline.suite_of(batch.table)
         rules = row_rules(suite) if suite else []
         parents = {
-            column.name: self._parent_keys(session, column.references.table, column.references.column, column.name)
+            column.name: self._parent_keys(column.references.table, column.references.column, column.name)
             for column in batch.table.columns
             if column.references
         }
         doubt = self._doubt(batch)
         given = stage.BatchInput(batch.batch_id, batch.table, batch.extracted_at, parents, rules, doubt)
-        return stage.judge(session, batch.read(session), given)
+        return stage.judge(raw, self._w.engines.types(raw), given)
 
     def _doubt(self, batch: Batch) -> str | None:
         """Return the completeness check of snapshots; what somebody released is not doubted again."""
@@ -158,12 +155,12 @@ class BatchLoader:
         )
         return snapshots.doubt_sql(rule, shown["n"][0].as_py() if shown else 0)
 
-    def _parent_keys(self, session: SparkSession, parent: str, key: str, column: str) -> DataFrame:
+    def _parent_keys(self, parent: str, key: str, column: str) -> Relation:
         path = self._w.paths.silver(parent)
         if self._w.storage.version(path) < 0:
-            return session.sql(f"SELECT CAST(NULL AS STRING) AS `{column}` WHERE false")
-        standing = reading.frame(session, self._w, path).where(f"NOT {c.DELETED}")
-        return standing.selectExpr(f"`{key}` AS `{column}`")
+            return values(f"parents_{column}", (column,), [("CAST(NULL AS STRING)",)]).where("false")
+        standing = reading.relation(self._w, f"parents_{column}", path).where(f"NOT {c.DELETED}")
+        return standing.select(f"`{key}` AS `{column}`")
 
     def _overlapping(self, batch: Batch, facts: dict[str, Any]) -> list[str]:
         """Return earlier batches whose positions overlap: only there can a change stand already."""
@@ -177,7 +174,7 @@ class BatchLoader:
             and b["position_max"] >= facts["position_min"]
         ]
 
-    def _write(self, session: SparkSession, batch: Batch, labelled: DataFrame, facts: dict[str, Any]) -> None:
+    def _write(self, batch: Batch, labelled: Relation, facts: dict[str, Any]) -> None:
         paths = self._w.paths
         note: dict[str, Any] = {"batch_id": batch.batch_id, "run_id": self._run_id}
         if facts["refused"] or facts["held"]:
@@ -187,20 +184,19 @@ class BatchLoader:
             )
             if self._w.storage.commit_of(paths.quarantine(), batch.batch_id):
                 # A killed attempt wrote its rows already; parents may have left since, so compare.
-                held = (
-                    session.read.format("delta").load(paths.quarantine()).where(f"batch_id = {literal(batch.batch_id)}")
-                )
-                rows = rows.join(held.select("quarantine_id"), "quarantine_id", "left_anti").select(rows.columns)
+                held = reading.relation(self._w, "quarantined", paths.quarantine())
+                mine = held.where(f"batch_id = {literal(batch.batch_id)}").select("quarantine_id")
+                rows = rows.lacking(mine, "l.quarantine_id = r.quarantine_id")
             step, count = f"{batch.batch_id}-quarantine-{self._run_id}", facts["refused"] + facts["held"]
             with self._quarantining:
-                append(self._w, session, paths.quarantine(), rows.coalesce(1), count, step, note)
+                append(self._w, paths.quarantine(), rows, count, step, note, parts=1)
         if facts["accepted"]:
-            rows = labelled.where(f"{stage.OK} AND NOT _duplicate").selectExpr(
+            rows = labelled.where(f"{stage.OK} AND NOT _duplicate").select(
                 f"{literal(batch.batch_id)} AS {c.BATCH_ID}", *(n for n in c.ORIGIN if n != c.BATCH_ID),
                 c.OP, c.WINNER, *(f"`{n}`" for n in batch.table.column_names), c.CARRIED,
             )  # fmt: skip
             path, note = paths.bronze(batch.table.table), note | {"facts": facts}
-            append(self._w, session, path, rows, facts["accepted"], f"{batch.batch_id}-bronze", note)
+            append(self._w, path, rows, facts["accepted"], f"{batch.batch_id}-bronze", note)
 
     def _to_silver(self, batch: Batch, facts: dict[str, Any]) -> tuple[int, int]:
         """Bring a bronze slice into silver; return how many changes were applied, and silver's version."""
@@ -223,28 +219,45 @@ class BatchLoader:
 
     def _truncate(self, batch: Batch, truncated_at: str, path: str) -> None:
         step, note = f"{batch.batch_id}-truncate", {"truncated_by": batch.batch_id, "run_id": self._run_id}
-        small = self._w.environment.native_merge_rows_max > 0 and native.fits(self._w.storage, path)
+        small = self._w.environment.embedded_rows_max > 0 and native.fits(self._w.storage, path)
         if small and batch.table.changes == "whole":
             native.truncate(self._w.storage, batch.table, path, truncated_at, step, note)
             return
-        session = self._w.spark().newSession()
+        standing = self._standing_if_few(batch.table, path)
+        if standing is not None:
+            rows = self._w.engines.table(silver.truncated(standing, batch.table, truncated_at))
+            native.upsert(self._w.storage, path, rows, batch.table.key, step, note)
+            return
+        session = self._w.engines.session()
         with marked(session, self._w.fence, step, note):
             session.sql(silver.truncate_sql(batch.table, path, truncated_at))
 
     def _merge(self, batch: Batch, facts: dict[str, Any], path: str, truncated_at: str) -> None:
         note = {"batch_id": batch.batch_id, "run_id": self._run_id}
         bronze, keys = self._w.paths.bronze(batch.table.table), (facts["key_min"], facts["key_max"])
-        if native.suits(batch.table, facts["accepted"], self._w.environment.native_merge_rows_max) and native.merge(
+        if native.suits(batch.table, facts["accepted"], self._w.environment.embedded_rows_max) and native.merge(
             self._w.storage, batch.table, bronze, path, batch.batch_id, truncated_at, keys, note
         ):
             return
-        session = self._w.spark().newSession()
-        slice_ = session.read.format("delta").load(bronze).where(f"{c.BATCH_ID} = {literal(batch.batch_id)}")
+        slice_ = reading.relation(self._w, "bronze", bronze).where(f"{c.BATCH_ID} = {literal(batch.batch_id)}")
         source = silver.folded(slice_, batch.table, truncated_at)
-        source.createOrReplaceTempView("folded")
+        engines = self._w.engines
+        standing = self._standing_if_few(batch.table, path)
+        if standing is not None and engines.holds(source):
+            rows = engines.table(silver.joined_state(source, standing, batch.table))
+            native.upsert(self._w.storage, path, rows, batch.table.key, f"{batch.batch_id}-silver", note)
+            return
+        session = engines.session()
+        engines.frame(source).createOrReplaceTempView("folded")
         statement = silver.merge_sql(batch.table, path, "folded", keys)
         with marked(session, self._w.fence, f"{batch.batch_id}-silver", note):
             session.sql(statement)
+
+    def _standing_if_few(self, table: Table, path: str) -> Relation | None:
+        """Return silver of a table of partial changes where it is small: then its rows are joined here, and replaced."""
+        if table.changes != "partial" or not reading.is_few(self._w, path):
+            return None
+        return reading.relation(self._w, "standing", path)
 
     def begin_history(self, table: Table) -> None:
         """Derive a history whole where it was declared after the table was loaded, and no batch has done it yet."""
@@ -270,34 +283,34 @@ class BatchLoader:
 
     def _derive(self, table: Table, batch_id: str, accepted: int | None, truncated: bool) -> None:
         """Bring a history up to date for the keys of a batch of ``accepted`` changes; None: for every key."""
-        path, session = self._w.paths.history(table.table), self._w.spark().newSession()
-        bronze = reading.frame(session, self._w, self._w.paths.bronze(table.table))
-        standing = reading.frame(session, self._w, path)
+        engines, path = self._w.engines, self._w.paths.history(table.table)
+        bronze = reading.relation(self._w, "bronze", self._w.paths.bronze(table.table))
+        standing = reading.relation(self._w, "history", path)
         truncates = bronze.where("_op = 'truncate'").select(c.POSITION, c.EXTRACTED_AT) if truncated else None
         if accepted is not None:
             mine = bronze.where(f"{c.BATCH_ID} = {literal(batch_id)}")
-            keys = mine.select(*table.key).distinct().hint("broadcast")
-            bronze, standing = (f.join(keys, list(table.key), "left_semi") for f in (bronze, standing))
+            keys = mine.select(*map(quoted, table.key)).distinct()
+            bronze, standing = (f.having(keys, joined_by(table.key)) for f in (bronze, standing))
         revised = history.revised(history.versions(bronze, truncates, table), standing, table)
         step, note = f"{batch_id}-history", {"batch_id": batch_id, "run_id": self._run_id}
-        most = min(native.HELD_ROWS_MAX, self._w.environment.native_merge_rows_max)
+        most = min(native.HELD_ROWS_MAX, self._w.environment.embedded_rows_max)
         few = accepted is not None and accepted <= most and not truncated
-        if (few or reading.is_few(self._w, self._w.paths.bronze(table.table))) and native.fits(self._w.storage, path):
-            rows = native.held(self._w.storage, path, revised, history.GONE)
+        if (few or engines.holds(revised)) and native.fits(self._w.storage, path):
+            rows = engines.table(revised)
             key = (*table.key, c.VALID_FROM)
             native.replace(
                 self._w.storage, path, rows, key, gone=history.GONE, differs=history.DIFFERS, note=note,
                 transaction=step,
             )  # fmt: skip
             return
-        revised.createOrReplaceTempView("revised")
-        with marked(session, self._w.fence, step, note):
-            session.sql(history.merge_sql(table, path, "revised"))
+        engines.frame(revised).createOrReplaceTempView("revised")
+        with marked(engines.session(), self._w.fence, step, note):
+            engines.session().sql(history.merge_sql(table, path, "revised"))
 
     def _record(
         self, batch: Batch, counts: Counts, facts: dict[str, Any], silver_version: int, milliseconds: int
     ) -> dict[str, Any]:
-        kept = ("position_min", "position_max", "truncated_at", "extracted_min", "extracted_max")
+        kept = ("engine", "engine_because", "position_min", "position_max", "truncated_at", "extracted_min", "extracted_max")
         return {
             **vars(counts), **{k: facts.get(k) for k in kept}, "batch_id": batch.batch_id, "table": batch.table.table,
             "kind": batch.kind, "status": "finished", "logical_date": self._date,
@@ -321,13 +334,6 @@ def _refuse_contradiction(batch: Batch, found: str | None) -> None:
         reason, where=Where(file=named, table=batch.table.table, batch_id=batch.batch_id),
         then="declare the unit, or the mode, in which the object is written, or have it delivered as declared",
     )  # fmt: skip
-
-
-def _measure(labelled: DataFrame, table: Table) -> dict[str, Any]:
-    """Fill the cache and return the batch's measures, in one pass."""
-    row = labelled.selectExpr(*stage.measures(table), *stage.read_keys(table)).first()
-    assert row is not None, "an aggregate always gives one row"
-    return row.asDict()
 
 
 def _affected(commit: Commit) -> int:

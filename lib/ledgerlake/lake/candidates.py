@@ -16,19 +16,18 @@ import pyarrow as pa
 from deltalake import write_deltalake
 from pyarrow import compute
 
-from ledgerlake import arrow
 from ledgerlake.config.models import Mart
 from ledgerlake.errors import LedgerlakeError, SourceError, Where
-from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import reading
 from ledgerlake.lake.commits import note_text
 from ledgerlake.lake.native import raced, sole_writer
 from ledgerlake.lake.reading import Partitions
 from ledgerlake.lake.tables import REPLAY_WINDOW, _rs_uri
 from ledgerlake.lake.workspace import Workspace
+from ledgerlake.sql.relation import Relation, literal
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 _NO_PARTITION = "ledgerlake: no partition value"
 _TOO_LONG = ("File name too long", "os error 36", "KeyTooLong")
@@ -57,28 +56,37 @@ class Candidate:
     version: int
 
 
-def has_columns(workspace: Workspace, mart: Mart, frame: DataFrame) -> bool:
-    """Say whether the mart stands with the frame's columns and types: only then can a part of it be replaced."""
-    return reading.types(workspace, workspace.paths.mart(mart.mart)) == dict(frame.dtypes)
+def has_columns(workspace: Workspace, mart: Mart, types: Mapping[str, str]) -> bool:
+    """Say whether the mart stands with these columns and types: only then can a part of it be replaced."""
+    return reading.types(workspace, workspace.paths.mart(mart.mart)) == dict(types)
 
 
-def placed(mart: Mart, frame: DataFrame) -> DataFrame:
-    """Return a mart's rows; a row without a partition value, which could never be found again, fails when it is read."""
-    by = mart.partition_by
+def placed(workspace: Workspace, mart: Mart, rows: Relation, types: Mapping[str, str]) -> DataFrame:
+    """Return a mart's rows as Spark's; one without a partition value, which could never be found again, fails when read."""
+    frame, by = workspace.engines.frame(rows), mart.partition_by
     if by is None:
         return frame
-    return frame.selectExpr(*(_always_placed(n, t) if n == by else f"`{n}`" for n, t in frame.dtypes))
+    return frame.selectExpr(*(_always_placed(n, t) if n == by else f"`{n}`" for n, t in types.items()))
 
 
-def held_if_few(mart: Mart, rows: DataFrame) -> pa.Table | None:
-    """Return the ``placed`` rows in this process, None where they are many or must be written by Spark.
+def held_if_few(workspace: Workspace, mart: Mart, rows: Relation, types: Mapping[str, str]) -> pa.Table | None:
+    """Return a mart's rows in this process, None where they are many or must be written by Spark.
 
     Raises SourceError where a row has no partition value.
     """
-    if mart.partition_by and not reading.placed_by_name(dict(rows.dtypes)[mart.partition_by]):
+    by = mart.partition_by
+    if by and not reading.placed_by_name(types[by]):
         return None
-    with told(mart):
-        return arrow.out_of_spark_if_few(rows)
+    held = workspace.engines.table_if_few(rows)
+    if held is not None and by and _lacks(held[by]):
+        raise unplaced(mart)
+    return held
+
+
+def _lacks(values: pa.ChunkedArray) -> bool:
+    """Say whether a row has no partition value; Delta keeps an empty text as none."""
+    empty = pa.types.is_string(values.type) and compute.any(compute.equal(values, "")).as_py()
+    return bool(values.null_count or empty)
 
 
 def write(
@@ -157,10 +165,10 @@ def _written_once(
         )  # fmt: skip
 
 
-def read(session: SparkSession, workspace: Workspace, candidate: Candidate, *, changed_only: bool = False) -> DataFrame:
-    """Return the candidate's rows, or only those of the partitions it rebuilt."""
+def read(workspace: Workspace, candidate: Candidate, name: str = "candidate", *, changed_only: bool = False) -> Relation:
+    """Return the candidate's rows, or only those of the partitions it rebuilt, as an input called ``name``."""
     only = _changed(workspace, candidate) if changed_only else None
-    return reading.frame(session, workspace, workspace.paths.mart(candidate.mart.mart), candidate.version, only)
+    return reading.relation(workspace, name, workspace.paths.mart(candidate.mart.mart), candidate.version, only)
 
 
 def few_changed(workspace: Workspace, candidate: Candidate) -> pa.Table | None:

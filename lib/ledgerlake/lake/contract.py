@@ -13,8 +13,8 @@ from ledgerlake.config.models import Column, Table
 from ledgerlake.core.money import EXPONENTS, STRIPE_EXPONENTS
 from ledgerlake.core.types import Refusal, decimal_parts
 from ledgerlake.core.types.words import UNDECODABLE
-from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import minor_units
+from ledgerlake.sql.relation import literal
 from ledgerlake.sql.values import reason_sql, value_sql
 
 Sources = Mapping[str, str]

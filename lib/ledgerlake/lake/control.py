@@ -44,7 +44,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             "held": _LONG, "position_min": _TEXT, "position_max": _TEXT, "truncated_at": _TEXT,
             "extracted_min": _TEXT, "extracted_max": _TEXT,
             "bronze_version": _LONG, "silver_version": _LONG, "objects": _TEXT,
-            "reason": _TEXT, "milliseconds": _LONG, "declared": _TEXT,
+            "reason": _TEXT, "milliseconds": _LONG, "declared": _TEXT, "engine": _TEXT, "engine_because": _TEXT,
         },
         "checks": {
             "owner": _TEXT, "owner_version": _LONG, "suite": _TEXT, "type": _TEXT, "columns": _TEXT,

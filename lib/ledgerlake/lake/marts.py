@@ -8,7 +8,7 @@ blocked candidate changed is always part of the next one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import sqlglot
@@ -17,15 +17,12 @@ from sqlglot import exp
 from ledgerlake.config.models import Input, Mart, Table
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import fingerprint
-from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import candidates, proofs, reading
 from ledgerlake.lake.candidates import Candidate, Scope
 from ledgerlake.lake.readers import PublicationRecord
 from ledgerlake.lake.reading import Partitions
 from ledgerlake.lake.workspace import Workspace
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation, literal, quoted, values
 
 
 def mart_fingerprint(mart: Mart, sql: str) -> str:
@@ -76,24 +73,26 @@ class MartBuilder:
                 if item.name not in self._since:
                     return Scope(whole=True)
                 if item.partition is not None:
-                    touched |= _values(self._changes(item.name, net=self._nets(mart, unserved)), item.partition)
+                    touched |= self._values(self._changes(item.name, net=self._nets(mart, unserved)), item.partition)
                 elif (
                     not self._repeats(item.name)
-                    or not self._changes(item.name, net=self._nets(mart, unserved)).isEmpty()
+                    or self._w.engines.row(
+                        self._changes(item.name, net=self._nets(mart, unserved)).grouped((), "count(1) AS n")
+                    )["n"]
                 ):
                     return Scope(whole=True)
         return Scope(
             whole=False, partitions=tuple(sorted(p for p in touched if p)), unplaced=bool({None, ""} & touched)
         )
 
-    def _changes(self, table: str, *, net: bool) -> DataFrame:
+    def _changes(self, table: str, *, net: bool) -> Relation:
         """Return the images of changed rows, as they were and as they are (change data feed).
 
         Of a snapshot, which moves every row, only those that differ; but all of them where a
         candidate that was never served stands in the mart: it holds rows that differed for a while.
         """
-        session, uri = self._w.spark().newSession(), self._w.paths.silver(table)
-        feed = reading.changes(session, self._w, uri, self._since[table] + 1, self._inputs[table])
+        uri = self._w.paths.silver(table)
+        feed = reading.changes(self._w, uri, self._since[table] + 1, self._inputs[table])
         return _net(feed, self._w.pipeline.tables[table]) if net and self._repeats(table) else feed
 
     def _repeats(self, table: str) -> bool:
@@ -109,11 +108,10 @@ class MartBuilder:
         """Return the partition values that an upstream mart's rebuilt partitions stand for."""
         if upstream.scope.empty:
             return set()
-        session = self._w.spark().newSession()
         column = str(upstream.mart.partition_by)
         kind = reading.types(self._w, self._w.paths.mart(upstream.mart.mart), upstream.version)[column]
-        rows = ", ".join(f"(CAST({literal(v)} AS {kind}))" for v in upstream.scope.partitions)
-        return _values(session.sql(f"SELECT * FROM VALUES {rows} AS t(`{column}`)"), expression)
+        rows = [(f"CAST({literal(v)} AS {kind})",) for v in upstream.scope.partitions]
+        return self._values(values("partitions", (column,), rows), expression)
 
     def _fingerprint(self, mart: Mart) -> str:
         return mart_fingerprint(mart, self._w.pipeline.sql[mart.mart])
@@ -138,13 +136,13 @@ class MartBuilder:
         else:
             note = {"run_id": self._run_id, "mart": mart.mart, "fingerprint": self._fingerprint(mart),
                     "after": self._after, "inputs": dict(self._inputs)}  # fmt: skip
-            frame = self._rows(mart)
-            if not scope.whole and not candidates.has_columns(self._w, mart, frame):
+            made = self._rows(mart)
+            types = self._w.engines.types(made)
+            if not scope.whole and not candidates.has_columns(self._w, mart, types):
                 scope = Scope(whole=True)  # the same SQL over a table that has another column now
-            only = None if scope.whole else candidates.partitions_of(mart, scope, dict(frame.dtypes))
-            placed = candidates.placed(mart, frame)
-            held = candidates.held_if_few(mart, placed) if self._expects_few(mart) else None
-            rows = placed if held is None else held
+            only = None if scope.whole else candidates.partitions_of(mart, scope, types)
+            held = candidates.held_if_few(self._w, mart, made, types) if self._expects_few(mart) else None
+            rows = candidates.placed(self._w, mart, made, types) if held is None else held
             with candidates.told(mart):
                 self._prove_partitions(mart, only, rows, base)
             candidates.write(self._w, mart, only, rows, note, base)
@@ -152,37 +150,47 @@ class MartBuilder:
         self.built[mart.mart] = candidate
         return candidate
 
-    def _rows(self, mart: Mart) -> DataFrame:
+    def _rows(self, mart: Mart) -> Relation:
         """Return what the mart's SQL says of its inputs at their pinned versions."""
-        session = self._w.spark().newSession()
-        for item in mart.inputs:
-            self._input(session, item).createOrReplaceTempView(item.name)
-        return session.sql(self._w.pipeline.sql[mart.mart])
+        inputs = [self._input(item) for item in mart.inputs]
+        return self._w.engines.declared(self._w.pipeline.sql[mart.mart], inputs)
 
-    def _input(self, session: SparkSession, item: Input) -> DataFrame:
-        """Return the rows of an input at its pinned version."""
+    def _input(self, item: Input) -> Relation:
+        """Return the rows of an input at its pinned version, under its name."""
         if item.mart:
-            return candidates.read(session, self._w, self.built[item.mart])
-        return reading.silver_rows(session, self._w, item.name, self._inputs[item.name])
+            rows = candidates.read(self._w, self.built[item.mart], f"_in_{item.name}")
+        else:
+            rows = reading.silver_rows(self._w, item.name, self._inputs[item.name], f"_in_{item.name}")
+        return rows.named(item.name)
 
-    def _prove_partitions(self, mart: Mart, only: Partitions | None, rows: DataFrame | pa.Table, base: int) -> None:
+    def _prove_partitions(self, mart: Mart, only: Partitions | None, rows: Relation | pa.Table, base: int) -> None:
         """Raise ConfigError where ``partition:`` of an input does not tell the mart's partitions that it touches."""
         expressions = {i.name: i.partition for i in mart.inputs if i.partition}
         if mart.partition_by is None or len(expressions) < len(mart.inputs):
             return  # any change of an input without an expression rebuilds the mart whole
         if only is None:
-            session = self._w.spark().newSession() if isinstance(rows, pa.Table) else rows.sparkSession
-            values = [_placed(self._input(session, i), str(i.partition)) for i in mart.inputs]
-            stray = proofs.uncovered(rows, mart.partition_by, values)
+            given = [self._placed(self._input(i), str(i.partition)) for i in mart.inputs]
+            stray = proofs.uncovered(self._w, rows, mart.partition_by, given)
         else:
             stray = proofs.differing_outside(self._w, rows, self._w.paths.mart(mart.mart), base, only)
         if stray is not None:
             raise proofs.unfound(mart, expressions, stray)
 
     def _gives_unplaced(self, mart: Mart) -> bool:
-        rows = self._rows(mart)
-        column = str(mart.partition_by)
-        return not rows.where(reading.unplaced_sql(column, dict(rows.dtypes)[column])).isEmpty()
+        rows, column = self._rows(mart), str(mart.partition_by)
+        unplaced = rows.where(reading.unplaced_sql(column, self._w.engines.types(rows)[column]))
+        return bool(self._w.engines.row(unplaced.grouped((), "count(1) AS n"))["n"])
+
+    def _placed(self, rows: Relation, expression: str) -> Relation:
+        """Return one column ``p``, the values of an expression, or of the arrays it gives, as text."""
+        found = rows.select(f"{expression} AS p")
+        several = self._w.engines.types(found)["p"].startswith("array")
+        values_ = rows.select(f"explode_outer({expression}) AS p") if several else found
+        return values_.select("CAST(p AS STRING) AS p")
+
+    def _values(self, rows: Relation, expression: str) -> set[str | None]:
+        """Return the values of an expression (or of the arrays it gives) as text, None among them for rows without one."""
+        return {row["p"] for row in self._w.engines.rows(self._placed(rows, expression).distinct())}
 
     def _expects_few(self, mart: Mart) -> bool:
         """Say whether few rows are expected: all inputs are small, or the mart itself was."""
@@ -194,26 +202,26 @@ class MartBuilder:
         return reading.is_few(self._w, paths.mart(mart.mart)) or all(reading.is_few(self._w, *i) for i in inputs)
 
 
-def _net(feed: DataFrame, table: Table) -> DataFrame:
+def _net(feed: Relation, table: Table) -> Relation:
     """Return the first and last images of the rows that differ in what they say.
 
     A complete snapshot moves every row to its own position; only what changed touches marts.
     """
-    values = ", ".join(f"`{n}`" for n in feed.columns if n in (*table.column_names, c.DELETED))
-    after = f"CASE WHEN {reading.CHANGE_TYPE} IN ('insert', 'update_postimage') THEN 1 ELSE 0 END"
-    images = feed.selectExpr(*(f"`{k}` AS key_{k}" for k in table.key), f"struct({values}) AS image",
-                             f"{reading.CHANGE_TYPE} AS kind", f"struct({reading.COMMIT_VERSION}, {after}) AS turn")  # fmt: skip
-    ends = images.groupBy(*(f"key_{k}" for k in table.key)).agg(
-        _sql("min_by(struct(image, kind), turn) AS first"), _sql("max_by(struct(image, kind), turn) AS last")
+    own = [n for n in feed.columns if n in (*table.column_names, c.DELETED)]
+    key = ", ".join(quoted(k) for k in table.key)
+    later = f"CASE WHEN {reading.CHANGE_TYPE} IN ('insert', 'update_postimage') THEN 1 ELSE 0 END"
+    content = f"to_json(struct({', '.join(map(quoted, own))}))"
+    turns = [f"row_number() OVER (PARTITION BY {key} ORDER BY {reading.COMMIT_VERSION}{way}, {later}{way}) AS _{name}"
+             for name, way in (("first", ""), ("last", " DESC"))]  # fmt: skip
+    ends = feed.select(*map(quoted, own), f"{reading.CHANGE_TYPE} AS _kind", f"{content} AS _said", *turns).where(
+        "_first = 1 OR _last = 1"
     )
-    differ = "first.kind = 'insert' OR last.kind = 'delete' OR to_json(first.image) <> to_json(last.image)"
-    return ends.where(differ).selectExpr("explode(array(first.image, last.image)) AS image").select("image.*")
-
-
-def _sql(text: str) -> Column:
-    from pyspark.sql import functions as f
-
-    return f.expr(text)
+    both = f"OVER (PARTITION BY {key})"
+    differ = (
+        f"max(CASE WHEN _first = 1 AND _kind = 'insert' THEN 1 WHEN _last = 1 AND _kind = 'delete' THEN 1 ELSE 0 END) {both} = 1"
+        f" OR min(_said) {both} <> max(_said) {both}"
+    )
+    return ends.select("*", f"({differ}) AS _differs").where("_differs").select(*map(quoted, own))
 
 
 def _of_partition(expression: str | None, mart: Mart) -> bool:
@@ -226,18 +234,3 @@ def _of_partition(expression: str | None, mart: Mart) -> bool:
 def stands(workspace: Workspace, mart: Mart, served: Mapping[str, int]) -> bool:
     """Say whether the version of a mart that is served is still in the lake."""
     return 0 <= served.get(mart.mart, -1) <= workspace.storage.version(workspace.paths.mart(mart.mart))
-
-
-def _placed(frame: DataFrame, expression: str) -> DataFrame:
-    """Return one column ``p``, the values of an expression, or of the arrays it gives, as text."""
-    kind = frame.selectExpr(f"{expression} AS p").dtypes[0][1]
-    values = f"explode_outer({expression})" if kind.startswith("array") else expression
-    return frame.selectExpr(f"{values} AS p").selectExpr("CAST(p AS STRING) AS p")
-
-
-def _values(frame: DataFrame, expression: str) -> set[str | None]:
-    """Return the values of an expression (or of the arrays it gives) as text, None among them for rows without one."""
-    found = ("collect_set(p) AS found", "coalesce(bool_or(p IS NULL), false) AS unplaced")
-    row = _placed(frame, expression).selectExpr(*found).first()
-    assert row is not None, "an aggregate always gives one row"
-    return set(row["found"]) | ({None} if row["unplaced"] else set())

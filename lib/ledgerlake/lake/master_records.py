@@ -24,7 +24,7 @@ from ledgerlake.core.identity import fingerprint
 from ledgerlake.core.mastering.model import GoldenVersion, Link, Observation, Plan, Survivor, Value
 from ledgerlake.core.mastering.resolve import master as mastered
 from ledgerlake.core.types import decimal_parts, spark_type
-from ledgerlake.feeds.frames import literal
+from ledgerlake.sql.relation import Relation, literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -44,26 +44,26 @@ def own_id_sql(master: Master) -> str:
     return f"concat({literal(master.id_prefix)}, substring(sha2({named}, 256), 1, 20))"
 
 
-def standardised(history: DataFrame, master: Master, records: RecordSet, table: Table) -> DataFrame:
+def standardised(history: Relation, master: Master, records: RecordSet, table: Table) -> Relation:
     """Return the observations of one record set: canonical fields, keys and times of every version.
 
     ``current`` stands on the version that the source shows now; a record without one is deleted there.
     """
     at = records.at or c.VALID_FROM
-    known = history.selectExpr(
+    known = history.select(
         "*", f"CAST(({at}) AS TIMESTAMP) AS _at", f"CAST(({records.since}) AS TIMESTAMP) AS _since"
     )
-    return known.selectExpr(
+    return known.select(
         f"{literal(records.record)} AS source", f"{record_sql(table)} AS record", f"CAST({c.VALID_FROM} AS STRING) AS `order`",
         f"coalesce(_since, _at, {c.EXTRACTED_AT}) AS since", f"coalesce(_at, _since, {c.EXTRACTED_AT}) AS at",
         f"{c.CURRENT} AS current", f"{_keys_sql(master, records)} AS keys", f"{_values_sql(master, records)} AS `values`",
     )  # fmt: skip
 
 
-def tombstones(silver: DataFrame, records: RecordSet, table: Table) -> DataFrame:
+def tombstones(silver: Relation, records: RecordSet, table: Table) -> Relation:
     """Return source, record and ``gone_at`` of deleted records: the extract time of the delete."""
     gone = silver.where(c.DELETED)
-    return gone.selectExpr(
+    return gone.select(
         f"{literal(records.record)} AS source", f"{record_sql(table)} AS record", f"{c.EXTRACTED_AT} AS gone_at"
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ledgerlake.config.master_tables import id_column, links_table, versions_table
 from ledgerlake.config.mastering import Master
@@ -20,9 +20,7 @@ from ledgerlake.lake.master_histories import Histories
 from ledgerlake.lake.master_records import content_hash, mastered_rows, own_id_sql, resolve
 from ledgerlake.lake.master_write import prepare, replace_here, replace_rows
 from ledgerlake.lake.workspace import Workspace
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation
 
 HERE_RECORDS_MAX = 20_000
 """Up to so many touched records are mastered in the driver: starting Spark's stages costs more than resolving them."""
@@ -87,28 +85,21 @@ class MasterBuilder:
     def _build(self, master: Master, inputs: dict[str, int], since: Since) -> dict[str, int]:
         if all(version < 0 for version in inputs.values()):
             return {"records touched": 0}
-        session = self._w.spark().newSession()
-        session.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
         prepare(self._w, master, anew=not since.inputs)
-        histories = Histories(self._w, session, master, inputs)
-        touched = histories.touched(since.inputs).persist()
-        try:
-            number = touched.count()
-            small = number <= min(HERE_RECORDS_MAX, self._w.environment.native_merge_rows_max) and self._fits(master)
-            written = (
-                self._here(master, histories, touched) if small else self._in_spark(session, master, histories, touched)
-            )
+        histories = Histories(self._w, master, inputs)
+        with self._w.engines.held(histories.touched(since.inputs), "touched") as touched:
+            number = self._w.engines.row(touched.grouped((), "count(1) AS n"))["n"]
+            small = number <= min(HERE_RECORDS_MAX, self._w.engines.rows_max) and self._fits(master)
+            written = self._here(master, histories, touched) if small else self._in_spark(master, histories, touched)
             return {"records touched": number} | written
-        finally:
-            touched.unpersist()
 
     def _fits(self, master: Master) -> bool:
         names = (f"{master.master}_{part}" for part in ("components", "versions", "links"))
         return all(native.fits(self._w.storage, self._w.paths.silver(n)) for n in names)
 
-    def _here(self, master: Master, histories: Histories, touched: DataFrame) -> dict[str, int]:
-        """Master a few records in this process: Spark only standardises them."""
-        nodes = {(r["source"], r["record"]) for r in touched.collect()}
+    def _here(self, master: Master, histories: Histories, touched: Relation) -> dict[str, int]:
+        """Master a few records in this process."""
+        nodes = {(r["source"], r["record"]) for r in self._w.engines.rows(touched)}
         if not nodes:  # a history may move without a record: a new column, a commit without rows
             return {"versions changed": 0, "links changed": 0}
         seen = histories.observed(nodes)
@@ -128,13 +119,19 @@ class MasterBuilder:
             )
         }  # fmt: skip
 
-    def _in_spark(
-        self, session: SparkSession, master: Master, histories: Histories, touched: DataFrame
-    ) -> dict[str, int]:
+    def _in_spark(self, master: Master, histories: Histories, touched: Relation) -> dict[str, int]:
         """Master any number of records in Python workers."""
+        engines, session = self._w.engines, self._w.engines.session()
+        session.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
         components = Components(self._w, master, self._run_id)
-        members = components.grown_in_spark(session, touched, histories.observations(touched))
-        resolved = resolve(histories.observations(members), master).persist()
+        observed = engines.frame(histories.observations(touched))
+        members = components.grown_in_spark(session, engines.frame(touched), observed)
+        named = Relation.of("members", members, members.columns)
+        keyed = histories.observations(named).left_join(
+            named.select("source AS _m_source", "record AS _m_record", "component"),
+            "l.source = r._m_source AND l.record = r._m_record",
+        )
+        resolved = resolve(engines.frame(keyed.without("_m_source", "_m_record")), master).persist()
         try:
             ids = members.selectExpr(f"{own_id_sql(master)} AS {id_column(master)}")
             owns = ids.withColumnRenamed(id_column(master), f"own_{id_column(master)}")

@@ -11,7 +11,7 @@ from ledgerlake.config.models import Column
 from ledgerlake.core.change import CONTRADICTION
 from ledgerlake.core.types.numbers import PLAIN
 from ledgerlake.core.types.sources import WHOLE
-from ledgerlake.feeds.frames import literal
+from ledgerlake.sql.relation import literal
 from ledgerlake.sql.values import fits, text_sql
 
 _WHOLE, _ZERO = "[+-]?[0-9]+", "[+-]?0+"

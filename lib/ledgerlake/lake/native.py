@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deltalake.exceptions import CommitFailedError
@@ -23,7 +22,6 @@ from ledgerlake.lake.tables import TableStorage
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame
 
 HELD_ROWS_MAX = 5_000
 """Up to so many changes their consequences are brought into this process and merged from here."""
@@ -151,20 +149,14 @@ def _replace_once(
         merger.when_not_matched_insert(values, predicate=f"NOT s.{gone}").execute()
 
 
-def held(storage: TableStorage, path: str, frame: DataFrame, gone: str) -> pa.Table:
-    """Bring a small frame into this process, in the types of the table it is for, and with the mark ``gone``."""
+def upsert(
+    storage: TableStorage, path: str, rows: pa.Table, key: tuple[str, ...], step: str, note: Mapping[str, Any]
+) -> None:
+    """Write rows as they are, over those of their key that stand, in one commit; once for each ``step``."""
     import pyarrow as pa
 
-    empty = storage.rows(path, "false")
-    assert empty is not None, "tables are created before they are merged into"
-    schema = empty.schema.append(pa.field(gone, pa.bool_()))
-    rows = [{k: _utc(v) for k, v in row.asDict().items()} for row in frame.select(*schema.names).collect()]
-    return pa.Table.from_pylist(rows, schema=schema)
-
-
-def _utc(value: Any) -> Any:
-    """Return moments as UTC: Spark hands them over in this process's own zone."""
-    return value.astimezone(UTC) if isinstance(value, datetime) else value
+    marked_ = rows.append_column("_gone", pa.repeat(pa.scalar(False), rows.num_rows))
+    replace(storage, path, marked_, key, gone="_gone", note=note, transaction=step)
 
 
 def _winners(storage: TableStorage, bronze: str, columns: list[str], batch_id: str, truncated_at: str) -> pa.Table:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ledgerlake import arrow
 from ledgerlake.config.models import Mart
 from ledgerlake.errors import ConfigError, Where
 from ledgerlake.feeds.frames import union_all
@@ -21,12 +20,15 @@ from ledgerlake.lake import candidates, reading
 from ledgerlake.lake.candidates import Candidate
 from ledgerlake.lake.reading import Partitions
 from ledgerlake.lake.workspace import Workspace
+from ledgerlake.sql.relation import Relation
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def uncovered(rows: DataFrame | pa.Table, partition_by: str, values: Sequence[DataFrame]) -> str | None:
+def uncovered(
+    workspace: Workspace, rows: DataFrame | pa.Table, partition_by: str, values: Sequence[Relation]
+) -> str | None:
     """Return a partition of a mart that no input's expression gives, None where all are given.
 
     ``values`` have one column ``p`` of text each.
@@ -34,9 +36,9 @@ def uncovered(rows: DataFrame | pa.Table, partition_by: str, values: Sequence[Da
     given = union_all(list(values)).distinct()
     if isinstance(rows, pa.Table):
         built = set(pc.unique(rows[partition_by]).cast(pa.string()).to_pylist())
-        return min(built - {r["p"] for r in given.collect()}, default=None) if built else None
+        return min(built - {r["p"] for r in workspace.engines.rows(given)}, default=None) if built else None
     places = rows.selectExpr(f"CAST(`{partition_by}` AS STRING) AS p").distinct()
-    row = places.join(given, "p", "left_anti").first()
+    row = places.join(workspace.engines.frame(given), "p", "left_anti").first()
     return None if row is None else str(row["p"])
 
 
@@ -47,11 +49,9 @@ def differing_outside(
     held = reading.few(workspace, uri, base) if isinstance(rows, pa.Table) else None
     if isinstance(rows, pa.Table) and held is not None:
         return _differing_here(rows, held, only)
-    session = workspace.spark().newSession() if isinstance(rows, pa.Table) else rows.sparkSession
-    standing = reading.frame(session, workspace, uri, base)
     if isinstance(rows, pa.Table):
-        rows = arrow.into_spark(session, rows, standing.select(*rows.column_names).schema)
-    return _differing_in_spark(rows, standing, only)
+        rows = workspace.engines.frame(Relation.of("rebuilt", rows, rows.column_names))
+    return _differing_in_spark(rows, reading.frame(workspace, uri, base), only)
 
 
 def _differing_here(rows: pa.Table, standing: pa.Table, only: Partitions) -> str | None:
@@ -110,8 +110,7 @@ def repeated_keys(workspace: Workspace, candidate: Candidate) -> int:
     )
     if rows is not None:
         return _repeated(rows, mart.key)
-    session = workspace.spark().newSession()
-    frame = candidates.read(session, workspace, candidate, changed_only=changed_only)
+    frame = workspace.engines.frame(candidates.read(workspace, candidate, changed_only=changed_only))
     missing = " OR ".join(f"`{k}` IS NULL" for k in mart.key)
     counted = frame.groupBy(*(f"`{k}`" for k in mart.key)).count()
     return counted.where(f"`count` > 1 OR {missing}").count()

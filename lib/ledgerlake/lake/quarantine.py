@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deltalake import Field
 from deltalake.schema import ArrayType, PrimitiveType
 
 from ledgerlake.config.models import Table
-from ledgerlake.feeds.frames import literal
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from ledgerlake.sql.relation import Relation, literal
 
 COLUMNS = {
     "quarantine_id": "string", "table": "string", "batch_id": "string", "state": "string",
@@ -37,11 +34,11 @@ def fields() -> list[Field]:
     ]
 
 
-def rows_to_quarantine(labelled: DataFrame, table: Table, batch_id: str, run_id: str, now: str) -> DataFrame:
+def rows_to_quarantine(labelled: Relation, table: Table, batch_id: str, run_id: str, now: str) -> Relation:
     """Return the quarantine rows of a labelled batch; ``now`` is the run's time in ISO 8601."""
     identity = f"md5(concat_ws('|', {literal(table.table)}, _object, _ordinal, _op, coalesce(_position, '')))"
-    return labelled.where("size(_reasons) > 0 OR _held_for IS NOT NULL").selectExpr(
-        f"{identity} AS quarantine_id", f"{literal(table.table)} AS table", f"{literal(batch_id)} AS batch_id",
+    return labelled.where("size(_reasons) > 0 OR _held_for IS NOT NULL").select(
+        f"{identity} AS quarantine_id", f"{literal(table.table)} AS `table`", f"{literal(batch_id)} AS batch_id",
         "CASE WHEN size(_reasons) > 0 THEN 'refused' ELSE 'held' END AS state",
         "_object AS object", "_ordinal AS ordinal", "_extracted_at AS extracted_at", "_op AS op", "_position AS position",
         f"{literal(run_id)} AS run_id", f"TIMESTAMP {literal(now)} AS quarantined_at", f"{raw_sql(table)} AS raw",
@@ -57,16 +54,17 @@ def raw_sql(table: Table) -> str:
     return f"coalesce(_raw, to_json(struct({values})))"
 
 
-def raw_changes(quarantined: DataFrame, table: Table, quarantine_ids: list[str]) -> DataFrame:
+def raw_changes(quarantined: Relation, table: Table, quarantine_ids: list[str]) -> Relation:
     """Return rows of the quarantine as raw changes (see ``feeds.base``), to be judged again."""
     ids = ", ".join(literal(i) for i in sorted(quarantine_ids))
     schema = ", ".join(f"`{n}` STRING" for n in table.column_names)
-    rows = quarantined.where(f"quarantine_id IN ({ids})").dropDuplicates(["quarantine_id"])
-    return rows.selectExpr(
+    turn = "row_number() OVER (PARTITION BY quarantine_id ORDER BY quarantined_at, batch_id) AS _turn"
+    rows = quarantined.where(f"quarantine_id IN ({ids})").select("*", turn).where("_turn = 1")
+    return rows.select(
         "object AS _object", "ordinal AS _ordinal", "op AS _op", "position AS _position", "raw AS _raw",
         "CASE WHEN exists(reasons, r -> r LIKE 'record: %') THEN 'refused as a record; correct it at the source' END AS _problem",
         "carried AS _carried", f"from_json(raw, {literal(schema)}) AS j",
-    ).selectExpr("_object", "_ordinal", "_op", "_position", "_problem", "_raw", "_carried", *(f"j.`{n}` AS `{n}`" for n in table.column_names))  # fmt: skip
+    ).select("_object", "_ordinal", "_op", "_position", "_problem", "_raw", "_carried", *(f"j.`{n}` AS `{n}`" for n in table.column_names))  # fmt: skip
 
 
 _LINE = re.compile(r"^record: line [0-9]+: ")

@@ -1,32 +1,31 @@
-"""Delta tables as Spark frames, read by the engine that suits their size.
+"""Delta tables as relations, read by the engine that suits their size.
 
-A table (or a part of it) of few rows is read by delta-rs and handed over as Arrow; any other is
-scanned by Spark. Both give the same columns, types and rows; tests hold them to it.
+A table (or a part of it) of few rows is read into this process; any other is scanned by Spark. Both
+give the same columns, types and rows; tests hold them to it.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from deltalake import DeltaTable
 from pyarrow import compute
 
-from ledgerlake import arrow
 from ledgerlake.core import change as c
 from ledgerlake.core.types import contract_type, spark_type
+from ledgerlake.engines.embedded.arrow_kinds import schema_of
 from ledgerlake.errors import NotFoundError, Where
-from ledgerlake.feeds.frames import literal
 from ledgerlake.lake.native import native_literal
 from ledgerlake.lake.workspace import Workspace
+from ledgerlake.sql.relation import Relation, literal, quoted
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.types import StructType
+    from pyspark.sql import DataFrame
 
-BYTES_MAX = 16 << 20
+BYTES_MAX = 256 << 20
 """Bytes, of files or of changes, that are read into this process at most."""
 
 CHANGE_TYPE, COMMIT_VERSION = "_change_type", "_commit_version"
@@ -68,17 +67,25 @@ class Partitions:
         return f'"{self.column}" IN ({items})' if self.values else "false"
 
 
-def frame(
-    session: SparkSession, workspace: Workspace, uri: str, version: int | None = None, only: Partitions | None = None
-) -> DataFrame:
-    """Return a table (the newest, or at ``version``; all of it, or ``only`` some partitions) as a frame."""
+def relation(
+    workspace: Workspace, name: str, uri: str, version: int | None = None, only: Partitions | None = None
+) -> Relation:
+    """Return a table (the newest, or at ``version``; all of it, or ``only`` some partitions) as an input called ``name``."""
     table = workspace.storage.open(uri, version)
     rows = _few(workspace, table, uri, only) if table else None
-    if table and rows is not None:
-        return arrow.into_spark(session, rows, _schema(table))
-    reader = session.read.format("delta")
+    if rows is not None:
+        return Relation.of(name, rows, rows.column_names)
+    reader = workspace.engines.session().read.format("delta")
     found = (reader if version is None else reader.option("versionAsOf", version)).load(uri)
-    return found.where(only.predicate) if only else found
+    whole = Relation.of(name, found, found.columns)
+    return whole.where(only.predicate) if only else whole
+
+
+def frame(
+    workspace: Workspace, uri: str, version: int | None = None, only: Partitions | None = None
+) -> DataFrame:
+    """Return the same as a frame of Spark's."""
+    return workspace.engines.frame(relation(workspace, "rows", uri, version, only))
 
 
 def few(workspace: Workspace, uri: str, version: int | None = None, only: Partitions | None = None) -> pa.Table | None:
@@ -100,16 +107,15 @@ def is_few(workspace: Workspace, uri: str, version: int | None = None) -> bool:
     return table is not None and _is_small(table, workspace, None)
 
 
-def changes(session: SparkSession, workspace: Workspace, uri: str, first: int, last: int) -> DataFrame:
+def changes(workspace: Workspace, uri: str, first: int, last: int, name: str = "changes") -> Relation:
     """Return the table's change data feed of versions ``first`` to ``last``: its columns, kind and version of commit."""
-    from pyspark.sql.types import LongType, StringType
-
-    known = _schema(_opened(workspace, uri, last)).add(CHANGE_TYPE, StringType()).add(COMMIT_VERSION, LongType())
-    rows = _few_changes(workspace, uri, first, last, known.names)
-    if rows is not None:
-        return arrow.into_spark(session, rows, known)
-    feed = session.read.format("delta").option("readChangeFeed", "true")
-    return feed.option("startingVersion", first).option("endingVersion", last).load(uri).select(*known.names)
+    names = [*types(workspace, uri, last), CHANGE_TYPE, COMMIT_VERSION]
+    rows = _few_changes(workspace, uri, first, last, names)
+    if rows is None:
+        feed = workspace.engines.session().read.format("delta").option("readChangeFeed", "true")
+        found = feed.option("startingVersion", first).option("endingVersion", last).load(uri)
+        return Relation.of(name, found, found.columns).select(*map(quoted, names))
+    return Relation.of(name, rows, names)
 
 
 def _few_changes(workspace: Workspace, uri: str, first: int, last: int, columns: list[str]) -> pa.Table | None:
@@ -123,20 +129,38 @@ def _few_changes(workspace: Workspace, uri: str, first: int, last: int, columns:
         if count > most or size > BYTES_MAX:
             return None
         batches.append(batch.select(columns))
-    return pa.Table.from_batches(batches) if batches else None
+    own = types(workspace, uri, last) | {CHANGE_TYPE: "string", COMMIT_VERSION: "bigint"}
+    schema = schema_of({n: own[n] for n in columns})
+    return pa.Table.from_batches(batches).cast(schema) if batches else schema.empty_table()
 
 
-def silver_rows(session: SparkSession, workspace: Workspace, table: str, version: int) -> DataFrame:
+def silver_rows(workspace: Workspace, table: str, version: int, name: str = "") -> Relation:
     """Return the visible rows of a silver table (or all of a history) at a version: contract columns and origin."""
-    rows = frame(session, workspace, workspace.paths.silver(table), version)
+    rows = relation(workspace, name or table, workspace.paths.silver(table), version)
     hidden = {c.DELETED, c.BASE_POSITION, c.DELETE_POSITION, c.COLUMN_POSITIONS, c.CONTENT}
     visible = rows.where(f"NOT {c.DELETED}") if c.DELETED in rows.columns else rows
-    return visible.select(*(n for n in rows.columns if n not in hidden))
+    return visible.select(*(quoted(n) for n in rows.columns if n not in hidden))
 
 
 def types(workspace: Workspace, uri: str, version: int | None = None) -> dict[str, str]:
-    """Return a table's columns and their Spark types, as ``DataFrame.dtypes`` says them, without starting Spark."""
-    return {f.name: f.dataType.simpleString() for f in _schema(_opened(workspace, uri, version)).fields}
+    """Return a table's columns and their Spark types, as ``DataFrame.dtypes`` says them."""
+    schema = json.loads(_opened(workspace, uri, version).schema().to_json())
+    return {field["name"]: _spark_name(field["type"]) for field in schema["fields"]}
+
+
+_PLAIN = {"integer": "int", "long": "bigint", "short": "smallint", "byte": "tinyint"}
+
+
+def _spark_name(kind: Any) -> str:
+    """Return Spark's name of a type as Delta's log says it."""
+    if isinstance(kind, str):
+        return _PLAIN.get(kind, kind).replace(" ", "")
+    if kind["type"] == "array":
+        return f"array<{_spark_name(kind['elementType'])}>"
+    if kind["type"] == "map":
+        return f"map<{_spark_name(kind['keyType'])},{_spark_name(kind['valueType'])}>"
+    inside = ",".join(f"{field['name']}:{_spark_name(field['type'])}" for field in kind["fields"])
+    return f"struct<{inside}>"
 
 
 def _opened(workspace: Workspace, uri: str, version: int | None) -> DeltaTable:
@@ -144,12 +168,6 @@ def _opened(workspace: Workspace, uri: str, version: int | None) -> DeltaTable:
     if table is None:
         raise NotFoundError("no such table", where=Where(file=uri), then="run the pipeline")
     return table
-
-
-def _schema(table: DeltaTable) -> StructType:
-    from pyspark.sql.types import StructType
-
-    return StructType.fromJson(json.loads(table.schema().to_json()))
 
 
 def _is_small(table: DeltaTable, workspace: Workspace, only: Partitions | None) -> bool:
@@ -169,4 +187,4 @@ def _is_small(table: DeltaTable, workspace: Workspace, only: Partitions | None) 
 
 def rows_max(workspace: Workspace) -> int:
     """Return how many rows this process takes, none where the native engine is turned off."""
-    return min(arrow.ROWS_MAX, workspace.environment.native_merge_rows_max)
+    return workspace.engines.rows_max

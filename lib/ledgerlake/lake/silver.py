@@ -14,15 +14,12 @@ is older than it is deleted, those that only arrive later included.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
 from ledgerlake.core.types import spark_type
-from ledgerlake.feeds.frames import literal
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from ledgerlake.sql.relation import Relation, joined_by, literal, quoted
 
 
 def merge_sql(table: Table, target: str, source: str, key_range: tuple[str, str]) -> str:
@@ -69,42 +66,64 @@ def truncate_sql(table: Table, target: str, truncated_at: str) -> str:
     return f"UPDATE delta.`{target}` SET {', '.join([*kept, *state])} WHERE {older}"
 
 
-def folded(slice_: DataFrame, table: Table, truncated_at: str | None) -> DataFrame:
+def truncated(standing: Relation, table: Table, truncated_at: str) -> Relation:
+    """Return the rows of a partial table that a truncate withdraws, as they stand after it; ``standing`` are all of silver."""
+    at = literal(truncated_at)
+    values = [n for n in table.column_names if n not in table.key]
+    kept = {n: f"CASE WHEN {c.COLUMN_POSITIONS}[{literal(n)}] > {at} THEN {quoted(n)} END" for n in values}
+    state = {c.DELETE_POSITION: at, c.DELETED: f"coalesce({c.BASE_POSITION}, '') <= {at}"}
+    older = standing.where(f"coalesce({c.DELETE_POSITION}, '') < {at}")
+    return older.select(*(f"{(kept | state).get(n, quoted(n))} AS {quoted(n)}" for n in standing.columns))
+
+
+def folded(slice_: Relation, table: Table, truncated_at: str | None) -> Relation:
     """Return one row per key of a bronze slice: its winner, or its joined state for partial changes."""
     keyed = slice_.where("_op <> 'truncate'")
     since = literal(truncated_at or "")
     if table.changes == "whole":
-        return keyed.where(c.WINNER).selectExpr(
-            *(f"`{n}`" for n in table.column_names), *c.ORIGIN,
-            f"(_op = 'delete' OR {c.POSITION} < {since}) AS {c.DELETED}",
+        return keyed.where(c.WINNER).select(
+            *map(quoted, table.column_names), *c.ORIGIN, f"(_op = 'delete' OR {c.POSITION} < {since}) AS {c.DELETED}",
         )  # fmt: skip
     return _folded_partial(keyed, table, since)
 
 
-def _folded_partial(slice_: DataFrame, table: Table, since: str) -> DataFrame:
-    from pyspark.sql import functions as f
-
+def _folded_partial(slice_: Relation, table: Table, since: str) -> Relation:
     values = [n for n in table.column_names if n not in table.key]
     carries = {n: f"_op = 'upsert' OR (_op = 'patch' AND array_contains(_carried, {literal(n)}))" for n in values}
     deleted = f"greatest(max(_position) FILTER (WHERE _op = 'delete'), nullif({since}, ''))"
     aggregates = [
-        f.expr(f"max(_position) FILTER (WHERE _op = 'upsert') AS {c.BASE_POSITION}"),
-        f.expr(f"{deleted} AS {c.DELETE_POSITION}"),
-        *(f.expr(f"max_by(`{n}`, _position) FILTER (WHERE {carries[n]}) AS `{n}`") for n in values),
-        *(f.expr(f"max(_position) FILTER (WHERE {carries[n]}) AS `_at_{n}`") for n in values),
-        *(f.expr(f"max_by({n}, _position) AS {n}") for n in c.ORIGIN if n != c.POSITION),
-        f.expr(f"max(_position) AS {c.POSITION}"),
+        f"max(_position) FILTER (WHERE _op = 'upsert') AS {c.BASE_POSITION}",
+        f"{deleted} AS {c.DELETE_POSITION}",
+        *(f"max_by(`{n}`, _position) FILTER (WHERE {carries[n]}) AS `{n}`" for n in values),
+        *(f"max(_position) FILTER (WHERE {carries[n]}) AS `_at_{n}`" for n in values),
+        *(f"max_by({n}, _position) AS {n}" for n in c.ORIGIN if n != c.POSITION),
+        f"max(_position) AS {c.POSITION}",
     ]
     positions = "map(" + ", ".join(f"{literal(n)}, `_at_{n}`" for n in values) + ")"
-    grouped = slice_.groupBy(*table.key).agg(*aggregates)
     kept = [
         f"CASE WHEN coalesce(`_at_{n}`, '') > coalesce({c.DELETE_POSITION}, '') THEN `{n}` END AS `{n}`" for n in values
     ]
-    return grouped.selectExpr(
-        *table.key, *kept, *c.ORIGIN, c.BASE_POSITION, c.DELETE_POSITION,
+    return slice_.grouped(table.key, *aggregates).select(
+        *map(quoted, table.key), *kept, *c.ORIGIN, c.BASE_POSITION, c.DELETE_POSITION,
         f"map_filter({positions}, (k, v) -> v IS NOT NULL) AS {c.COLUMN_POSITIONS}",
         f"coalesce({c.BASE_POSITION}, '') <= coalesce({c.DELETE_POSITION}, '') AS {c.DELETED}",
     )  # fmt: skip
+
+
+def joined_state(source: Relation, standing: Relation, table: Table) -> Relation:
+    """Return the rows that a folded batch of partial changes adds to silver or changes in it, as they stand afterwards."""
+    update, insert = _assignments(table)
+    key = joined_by(table.key, "s", "t")
+    there = f"t.{quoted(table.key[0])} IS NOT NULL"
+    items = [
+        f"CASE WHEN {there} THEN {update[n]} ELSE {e} END AS {quoted(n)}" if n in update else f"{e} AS {quoted(n)}"
+        for n, e in insert.items()
+    ]
+    text = (
+        f"SELECT {', '.join(items)} FROM {quoted(source.name)} s LEFT JOIN {quoted(standing.name)} t ON {key}"
+        f" WHERE NOT ({there}) OR {_newer_state(table)}"
+    )
+    return Relation.query(text, insert, [source, standing])
 
 
 def _assignments(table: Table) -> tuple[dict[str, str], dict[str, str]]:

@@ -12,15 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, date
 from math import ceil
-from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Snapshot, Table
 from ledgerlake.errors import SourceError, Where
-from ledgerlake.feeds.frames import literal, with_order
+from ledgerlake.feeds.frames import with_order
 from ledgerlake.landing.manifest import Manifest
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation, literal, values
 
 _AGAIN = "~"
 """Before the number of a delivery in a label; it ranks above the mark that follows one."""
@@ -74,23 +71,26 @@ def _again(delivery: int) -> str:
     return f"{_AGAIN}{delivery:04d}" if delivery > 1 else ""
 
 
-def as_snapshots(spark: SparkSession, raw: DataFrame, table: Table, by_object: Mapping[str, str]) -> DataFrame:
-    """Return raw changes in which each row stands at its snapshot's position, with truncates where complete."""
+def as_snapshots(raw: Relation, sources: Mapping[str, str], table: Table, by_object: Mapping[str, str]) -> Relation:
+    """Return raw changes in which each row stands at its snapshot's position, with truncates where complete.
+
+    ``sources`` are the types of the raw columns.
+    """
     assert table.snapshot is not None, "only tables of snapshots come here"
-    rows = with_order(spark, raw, by_object).selectExpr(
+    rows = with_order(raw, by_object).select(
         *(f"`{n}`" if n != "_position" else "concat(_order, '|1') AS _position" for n in raw.columns)
     )
     if not table.snapshot.complete:
         return rows
     first = {label: min(p for p, at in by_object.items() if at == label) for label in set(by_object.values())}
-    marks = ", ".join(f"({literal(path)}, {literal(label + '|0')})" for label, path in sorted(first.items()))
+    marks = ((literal(path), literal(label + "|0")) for label, path in sorted(first.items()))
     own = {
-        "_object": "_object", "_ordinal": "-1L", "_op": "'truncate'", "_position": "_position",
+        "_object": "_object", "_ordinal": "CAST(-1 AS BIGINT)", "_op": "'truncate'", "_position": "_position",
     }  # fmt: skip
-    truncates = spark.sql(f"SELECT * FROM VALUES {marks} AS t(_object, _position)").selectExpr(
-        *(f"{own[n]} AS {n}" if n in own else f"CAST(NULL AS {kind}) AS `{n}`" for n, kind in raw.dtypes)
+    truncates = values("truncates", ("_object", "_position"), marks).select(
+        *(f"{own[n]} AS {n}" if n in own else f"CAST(NULL AS {sources[n]}) AS `{n}`" for n in raw.columns)
     )
-    return rows.unionByName(truncates)
+    return rows.union(truncates)
 
 
 def doubt_sql(rule: Snapshot, rows_before: int) -> str:

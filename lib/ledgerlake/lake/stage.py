@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Column, Table
 from ledgerlake.core import change as c
-from ledgerlake.feeds.frames import literal, with_fact
+from ledgerlake.feeds.frames import with_fact
 from ledgerlake.lake.contract import exponents_sql, reasons_sql, typed_sql
+from ledgerlake.sql.relation import Relation, joined_by, literal
 from ledgerlake.sql.values import canonical_sql, text_sql
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
 
 OK = "(size(_reasons) = 0 AND _held_for IS NULL)"
 CLASH = "immutable: two contents for one key in one delivery"
@@ -30,34 +27,36 @@ class BatchInput:
     """What a batch is made of beside its raw changes.
 
     ``extracted_at`` maps objects to source extract times; ``parents`` maps a referencing
-    column to a frame with one column of that name, the keys that exist.
+    column to a relation with one column of that name, the keys that exist.
     """
 
     batch_id: str
     table: Table
     extracted_at: dict[str, datetime]
-    parents: dict[str, DataFrame]
+    parents: dict[str, Relation]
     suite_rules: list[tuple[str, str]]
     doubt: str | None = None  # why a snapshot's absences do not count, as SQL over judged rows
 
 
-def judge(spark: SparkSession, raw: DataFrame, batch: BatchInput) -> DataFrame:
-    """Type every value, find what is wrong with every change, and look its parents up."""
+def judge(raw: Relation, sources: Mapping[str, str], batch: BatchInput) -> Relation:
+    """Type every value, find what is wrong with every change, and look its parents up.
+
+    ``sources`` are the types in which the raw values come, by column.
+    """
     table = batch.table
     times = {path: f"TIMESTAMP {literal(at.isoformat())}" for path, at in batch.extracted_at.items()}
-    timed = with_fact(spark, raw, times, "_extracted_at")
-    named = timed.selectExpr(
+    timed = with_fact(raw, times, "_extracted_at")
+    named = timed.select(
         "_object", "_ordinal", "_op", "_position", "_problem", "_raw", "_carried", "_extracted_at",
         *(f"`{col.name}` AS _r_{col.name}" for col in table.columns),
     )  # fmt: skip
-    priced = named.selectExpr("*", *exponents_sql(table))
-    sources = dict(raw.dtypes)
-    typed = priced.selectExpr("*", *(f"{typed_sql(table, col, sources)} AS `{col.name}`" for col in table.columns))
-    judged = typed.selectExpr("*", f"{reasons_sql(table, batch.suite_rules, sources)} AS _reasons")
+    priced = named.select("*", *exponents_sql(table))
+    typed = priced.select("*", *(f"{typed_sql(table, col, sources)} AS `{col.name}`" for col in table.columns))
+    judged = typed.select("*", f"{reasons_sql(table, batch.suite_rules, sources)} AS _reasons")
     for column, keys in batch.parents.items():
-        parents = keys.selectExpr(f"`{column}` AS _p_{column}")
-        judged = judged.join(parents, judged[column] == parents[f"_p_{column}"], "left")
-    fated = judged.selectExpr(
+        parents = keys.select(f"`{column}` AS _p_{column}")
+        judged = judged.left_join(parents, f"l.`{column}` = r._p_{column}")
+    fated = judged.select(
         *(n for n in ("_object", "_ordinal", "_op", "_position", "_carried", "_extracted_at", "_reasons")),
         f"{_held_sql(table, list(batch.parents))} AS _held_for",
         f"{_kept_sql(table, sources, list(batch.parents))} AS _raw",
@@ -66,13 +65,11 @@ def judge(spark: SparkSession, raw: DataFrame, batch: BatchInput) -> DataFrame:
     )
     if batch.doubt is None:
         return fated
-    doubted = fated.selectExpr("*", f"{batch.doubt} AS _doubt")
-    return _replaced(doubted, "_reasons", "CASE WHEN _doubt IS NOT NULL THEN array(_doubt) ELSE _reasons END").drop(
-        "_doubt"
-    )
+    doubted = fated.select("*", f"{batch.doubt} AS _doubt")
+    return doubted.replaced("_reasons", "CASE WHEN _doubt IS NOT NULL THEN array(_doubt) ELSE _reasons END").without("_doubt")
 
 
-def label(judged: DataFrame, table: Table) -> DataFrame:
+def label(judged: Relation, table: Table) -> Relation:
     """Mark clashes, duplicates and winners; all windows share one partitioning by key.
 
     A clash (one key and position, two contents; where keys are written once, one key) cannot
@@ -84,11 +81,11 @@ def label(judged: DataFrame, table: Table) -> DataFrame:
     at = f"OVER (PARTITION BY {key}{'' if table.append_only else ', _position'})"
     clash = f"{OK} AND min({distinct}) {at} <> max({distinct}) {at}"
     reason = literal(CLASH if table.append_only else "position: two different changes of the key claim it")
-    decided = _replaced(judged, "_reasons", f"CASE WHEN {clash} THEN array({reason}) ELSE _reasons END")
+    decided = judged.replaced("_reasons", f"CASE WHEN {clash} THEN array({reason}) ELSE _reasons END")
     # Where keys are written once, the first export is kept: since then the row is known.
     turn = "_extracted_at DESC, _position DESC" if table.append_only else "_position"
     ordered = f"OVER (PARTITION BY {key} ORDER BY {OK}, {turn}, _change_id, _object, _ordinal)"
-    return decided.selectExpr(
+    return decided.select(
         "*", f"coalesce({OK} AND lead(_change_id) {ordered} = _change_id, false) AS _duplicate",
         f"{OK} AND lead(_change_id) {ordered} IS NULL AS _winner",
     )  # fmt: skip
@@ -126,43 +123,38 @@ def read_keys(table: Table) -> list[str]:
     return [f"CAST({kind}(`{table.key[0]}`) {maybe} AS STRING) AS seen_{kind}" for kind in ("min", "max")]
 
 
-def against_bronze(labelled: DataFrame, earlier: DataFrame, table: Table) -> DataFrame:
+def against_bronze(labelled: Relation, earlier: Relation, table: Table) -> Relation:
     """Compare with earlier changes of overlapping position: equal ones are duplicates, others clash."""
     keys = [*table.key, c.POSITION]
-    seen = earlier.selectExpr(*(f"`{k}` AS `_seen_{k}`" for k in keys), "_change_id AS _seen").dropDuplicates(
-        [f"_seen_{k}" for k in keys]
+    seen = earlier.select(*(f"`{k}` AS `_seen_{k}`" for k in keys), "_change_id AS _change").grouped(
+        [f"_seen_{k}" for k in keys], "min(_change) AS _seen"
     )
-    same = [labelled[k].eqNullSafe(seen[f"_seen_{k}"]) for k in keys]  # a truncate has no key
-    joined = labelled.join(seen, same, "left").drop(*(f"_seen_{k}" for k in keys))
+    same = " AND ".join(f"l.`{k}` <=> r.`_seen_{k}`" for k in keys)  # a truncate has no key
+    joined = labelled.left_join(seen, same).without(*(f"_seen_{k}" for k in keys))
     reason = literal("position: contradicts a change loaded before")
     clash = f"{OK} AND _seen IS NOT NULL AND _seen <> _change_id"
-    marked = joined.selectExpr(
+    marked = joined.select(
         "*", f"coalesce({clash}, false) AS _clash", f"coalesce({OK} AND _seen = _change_id, false) AS _again"
     )
-    judged = _replaced(marked, "_reasons", f"CASE WHEN _clash THEN array({reason}) ELSE _reasons END")
-    counted = _replaced(judged, "_duplicate", "_duplicate OR _again")
-    return _replaced(counted, "_winner", "_winner AND NOT _clash").drop("_clash", "_again", "_seen")
+    judged = marked.replaced("_reasons", f"CASE WHEN _clash THEN array({reason}) ELSE _reasons END")
+    counted = judged.replaced("_duplicate", "_duplicate OR _again")
+    return counted.replaced("_winner", "_winner AND NOT _clash").without("_clash", "_again", "_seen")
 
 
-def against_silver(labelled: DataFrame, standing: DataFrame, table: Table) -> DataFrame:
+def against_silver(labelled: Relation, standing: Relation, table: Table) -> Relation:
     """Compare with the keys that are written already: equal content is a duplicate, other contradicts.
 
     Of two contents in one delivery, the one that stands already is its duplicate.
     """
-    seen = standing.selectExpr(*(f"`{k}`" for k in table.key), "_change_id AS _seen")
-    joined = labelled.join(seen, list(table.key), "left")
+    seen = standing.select(*(f"`{k}` AS `_seen_{k}`" for k in table.key), "_change_id AS _seen")
+    joined = labelled.left_join(seen, joined_by(table.key, prefix="_seen_")).without(*(f"_seen_{k}" for k in table.key))
     again = f"(_seen = _change_id AND ({OK} OR _reasons = array({literal(CLASH)})))"
     other = f"(_seen <> _change_id AND ({OK} OR _reasons = array({literal(CLASH)})))"
-    marked = joined.selectExpr("*", f"coalesce({again}, false) AS _again", f"coalesce({other}, false) AS _other")
+    marked = joined.select("*", f"coalesce({again}, false) AS _again", f"coalesce({other}, false) AS _other")
     reasons = f"CASE WHEN _again THEN CAST(array() AS ARRAY<STRING>) WHEN _other THEN array({literal(CONTRADICTION)}) ELSE _reasons END"
-    judged = _replaced(marked, "_reasons", reasons)
-    counted = _replaced(judged, "_duplicate", "(_duplicate OR _again) AND NOT _other")
-    return _replaced(counted, "_winner", "_winner AND _seen IS NULL").drop("_again", "_other", "_seen")
-
-
-def _replaced(frame: DataFrame, column: str, expression: str) -> DataFrame:
-    others = [f"`{n}`" for n in frame.columns if n != column]
-    return frame.selectExpr(*others, f"{expression} AS `{column}`")
+    judged = marked.replaced("_reasons", reasons)
+    counted = judged.replaced("_duplicate", "(_duplicate OR _again) AND NOT _other")
+    return counted.replaced("_winner", "_winner AND _seen IS NULL").without("_again", "_other", "_seen")
 
 
 def _held_sql(table: Table, columns: list[str]) -> str:

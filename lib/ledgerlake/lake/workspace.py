@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledgerlake.config.environment import Environment
 from ledgerlake.config.models import Column, Pipeline, Table
+from ledgerlake.engines.door import Engines
 from ledgerlake.lake.control import ControlTables
 from ledgerlake.lake.fence import Fence
 from ledgerlake.lake.leases import Leases
@@ -108,6 +109,11 @@ class Workspace:
                 with withheld(references(self.environment, self.pipeline.spec)):
                     self._spark = self.make_spark(self.environment, self.secrets, f"ledgerlake {self.pipeline.name}")
             return self._spark
+
+    @cached_property
+    def engines(self) -> Engines:
+        """Return the door to the engines."""
+        return Engines(self.environment, self.spark)
 
     @property
     def spark_started(self) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ledgerlake.config.alerting import AlertRule
 from ledgerlake.config.check_alerts import marts_of
@@ -23,9 +23,7 @@ from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.alerts import post
 from ledgerlake.ops.progress import Progress
 from ledgerlake.ports.failures import storage_errors
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation
 
 FINDINGS_MAX = 1_000
 """More findings than people read: the rule is wrong, or what it reads is."""
@@ -101,19 +99,17 @@ def findings(workspace: Workspace, rule: AlertRule, served: PublicationRecord) -
 
     Raises SourceError where that is more than anybody reads.
     """
-    session = workspace.spark().newSession()
     text = workspace.pipeline.alert_sql[rule.alert]
-    for mart in marts_of(text):
-        _published(session, workspace, mart, served).createOrReplaceTempView(mart)
-    rows = [row.asDict() for row in session.sql(text).limit(FINDINGS_MAX + 1).collect()]
+    found = workspace.engines.declared(text, [_published(workspace, mart, served) for mart in sorted(marts_of(text))])
+    rows = workspace.engines.table(found.limited(FINDINGS_MAX + 1)).to_pylist()
     if len(rows) > FINDINGS_MAX:
         raise SourceError(f"more than {FINDINGS_MAX:,} findings", then="make the rule say less")
     return sorted((finding_of(rule, row) for row in rows), key=lambda f: (f.key, f.message))
 
 
-def _published(session: SparkSession, workspace: Workspace, mart: str, served: PublicationRecord) -> DataFrame:
+def _published(workspace: Workspace, mart: str, served: PublicationRecord) -> Relation:
     version = readers.published_version(workspace, mart, served.publication_id)
-    return reading.frame(session, workspace, workspace.paths.mart(mart), version)
+    return reading.relation(workspace, f"_in_{mart}", workspace.paths.mart(mart), version).named(mart)
 
 
 def finding_of(rule: AlertRule, row: Mapping[str, Any]) -> Finding:

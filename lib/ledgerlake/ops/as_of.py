@@ -13,18 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING
+
+from sqlglot import exp
 
 from ledgerlake.config.mart_sql import mart_graph
 from ledgerlake.config.models import Input, Mart, Pipeline
-from ledgerlake.errors import ConfigError, NotFoundError, Where
-from ledgerlake.feeds.frames import literal
+from ledgerlake.config.sql_rules import expression
+from ledgerlake.errors import NOWHERE, ConfigError, NotFoundError, Where
 from ledgerlake.lake.readers import served
 from ledgerlake.lake.reading import silver_rows
 from ledgerlake.lake.workspace import Workspace
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation, literal
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Moments:
     effective_at: datetime | None = None
 
 
-def as_of(workspace: Workspace, mart: str, moments: Moments) -> DataFrame:
+def as_of(workspace: Workspace, mart: str, moments: Moments) -> Relation:
     """Return the mart's rows as of the moments.
 
     Raises NotFoundError for an unknown mart and before the first publication, ConfigError where
@@ -51,14 +50,15 @@ def as_of(workspace: Workspace, mart: str, moments: Moments) -> DataFrame:
         raise NotFoundError(
             "nothing is published yet", where=Where(table=mart), then=f"run `ledgerlake run {pipeline.name}`"
         )
-    session = workspace.spark().newSession()
-    frames: dict[str, DataFrame] = {}
+    made: dict[str, Relation] = {}
     for item in needed:
+        inputs = []
         for source in item.inputs:
-            frame = frames[source.name] if source.mart else _cut(session, workspace, source, record.inputs, moments)
-            frame.createOrReplaceTempView(source.name)  # analysed at once: the next mart may cut the same table else
-        frames[item.mart] = session.sql(pipeline.sql[item.mart])
-    return frames[mart]
+            rows = made[source.name] if source.mart else _cut(workspace, item, source, record.inputs, moments)
+            inputs.append(rows.named(source.name))
+        table = workspace.engines.table(workspace.engines.declared(pipeline.sql[item.mart], inputs))
+        made[item.mart] = Relation.of(f"_made_{item.mart}", table, table.column_names)
+    return made[mart]
 
 
 def built_from(pipeline: Pipeline, mart: str) -> list[Mart]:
@@ -96,31 +96,32 @@ def condition(source: Input, moments: Moments) -> str:
     return " AND ".join(tests) or "true"
 
 
-def chosen(frame: DataFrame, mart: Mart, key: str | None, where: str | None) -> DataFrame:
-    """Return the rows of one key (its columns' values joined by commas), or those for which the SQL condition holds."""
+def chosen(rows: Relation, mart: Mart, key: str | None, where: str | None) -> Relation:
+    """Return the rows of one key (its columns' values joined by commas), or those for which the SQL condition holds.
+
+    Raises ConfigError where the condition is none over the mart's columns.
+    """
     if key is not None:
         values = key.split(",")
         if len(values) != len(mart.key):
             raise ConfigError(f"the key has {len(mart.key)} columns", then=f"give {','.join(mart.key)}")
         for column, value in zip(mart.key, values, strict=True):
-            frame = frame.where(f"CAST(`{column}` AS STRING) = {literal(value)}")
+            rows = rows.where(f"CAST(`{column}` AS STRING) = {literal(value)}")
     if where is None:
-        return frame
-    from pyspark.errors import AnalysisException
-
-    try:
-        return frame.where(where)
-    except AnalysisException as error:  # parse errors are a kind of it
-        raise ConfigError("the condition does not fit the mart", then=f"use its columns: {frame.columns}") from error
+        return rows
+    named = {column.name.lower() for column in expression(where, NOWHERE, "condition").find_all(exp.Column)}
+    if not named <= {column.lower() for column in rows.columns}:
+        raise ConfigError("the condition does not fit the mart", then=f"use its columns: {list(rows.columns)}")
+    return rows.where(f"({where})")
 
 
 def _cut(
-    session: SparkSession, workspace: Workspace, source: Input, versions: Mapping[str, int], moments: Moments
-) -> DataFrame:
+    workspace: Workspace, mart: Mart, source: Input, versions: Mapping[str, int], moments: Moments
+) -> Relation:
     if versions.get(source.name, -1) < 0:
         raise NotFoundError(
             "the table was not there when the served publication was made", where=Where(table=source.name),
             then=f"run `ledgerlake run {workspace.pipeline.name}`",
         )  # fmt: skip
-    rows = silver_rows(session, workspace, source.name, versions[source.name])
+    rows = silver_rows(workspace, source.name, versions[source.name], f"_in_{mart.mart}_{source.name}")
     return rows.where(condition(source, moments))

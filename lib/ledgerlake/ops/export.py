@@ -49,8 +49,7 @@ def exported(workspace: Workspace, publication_id: str, candidate: Candidate, as
     rows = candidates.few_changed(workspace, candidate)
     facts = _natively(workspace, folder, rows.select(list(types)), mart, types) if rows is not None else None
     if facts is None:
-        session = workspace.spark().newSession()
-        frame = candidates.read(session, workspace, candidate, changed_only=True)
+        frame = workspace.engines.frame(candidates.read(workspace, candidate, changed_only=True))
         facts = _by_spark(folder, frame.select(*types), mart, types)
     return TableSlice(
         table=mart.mart, columns=tuple(PublishedColumn(n, t) for n, t in types.items()), key=mart.key,

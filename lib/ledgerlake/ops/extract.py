@@ -11,6 +11,7 @@ from ledgerlake.core.change import DELETED
 from ledgerlake.errors import LeaseLost, LedgerlakeError, Where
 from ledgerlake.feeds.base import Extraction, Feed, Later
 from ledgerlake.feeds.registry import FEEDS
+from ledgerlake.lake import reading
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.landing.manifest import Manifest
 from ledgerlake.ops import decisions
@@ -69,7 +70,7 @@ def visible_keys(workspace: Workspace, name: str) -> DataFrame | None:
     path, table = workspace.paths.silver(name), workspace.pipeline.tables[name]
     if workspace.storage.version(path) < 0:
         return None
-    return workspace.spark().read.format("delta").load(path).where(f"NOT {DELETED}").select(*table.key)
+    return reading.frame(workspace, path).where(f"NOT {DELETED}").select(*table.key)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ledgerlake.config.check import table_graph
 from ledgerlake.config.models import Column, Source, Table
 from ledgerlake.core.accounting import Counts
 from ledgerlake.core.identity import batch_id, release_batch_id
+from ledgerlake.engines.door import Engines
 from ledgerlake.errors import ContractError, LeaseLost, LedgerlakeError, SourceError, Where
 from ledgerlake.feeds.base import Feed, Reading
 from ledgerlake.feeds.decoding.faults import ObjectFault, attributed, fault_in
@@ -30,9 +31,7 @@ from ledgerlake.ops.progress import Progress
 from ledgerlake.ops.unexpected import typed, unexpected
 from ledgerlake.ops.untaken import object_paths, open_quarantine
 from ledgerlake.ports.failures import storage_failure
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation
 
 
 class Loader:
@@ -97,9 +96,9 @@ class Loader:
             times = {o.path: o.extracted_at for o in manifest.objects}
             parts = self._snapshot_labels(manifest, table, feed)
 
-            def read(spark: SparkSession) -> DataFrame:
-                raw = feed.read(spark, reading)
-                return as_snapshots(spark, raw, table, parts) if parts else raw
+            def read(engines: Engines) -> Relation:
+                raw = feed.read(engines, reading)
+                return as_snapshots(raw, engines.types(raw), table, parts) if parts else raw
 
             batch = Batch(identity, "landed", table, manifest.objects, times, read)
             record = self._batches.load(batch).record
@@ -228,7 +227,7 @@ class Loader:
             table,
             (),
             times,
-            lambda spark: quarantine.raw_changes(reading.frame(spark, self._w, path), table, ids),
+            lambda _: quarantine.raw_changes(reading.relation(self._w, "quarantine", path), table, ids),
         )
         with self._progress.step("release", name) as words:
             record = self._batches.load(batch).record
@@ -237,29 +236,27 @@ class Loader:
             words.append(in_words(record))
 
     def _ready(self, name: str, rows: list[dict[str, Any]]) -> set[str]:
-        """Return held rows all of whose parents exist now; asks Spark only if there are held rows."""
+        """Return held rows all of whose parents exist now; asks only if there are held rows."""
         held = [r for r in rows if r["state"] == "held"]
         table = self._w.table(name)
         references = [c for c in table.columns if c.references]
         if not held or not self._parents_moved(table, held):
             return set()
-        session = self._w.spark().newSession()
-        standing = reading.frame(session, self._w, self._w.paths.quarantine())
-        frame = quarantine.raw_changes(standing, table, [r["quarantine_id"] for r in held])
-        ids = standing.where("state = 'held'")
-        ready = frame.join(
-            ids.selectExpr("quarantine_id", "object AS _object", "ordinal AS _ordinal", "op AS _op"),
-            ["_object", "_ordinal", "_op"],
+        standing = reading.relation(self._w, "quarantine", self._w.paths.quarantine())
+        changes = quarantine.raw_changes(standing, table, [r["quarantine_id"] for r in held])
+        ids = standing.where("state = 'held'").select(
+            "quarantine_id", "object AS _of_object", "ordinal AS _of_ordinal", "op AS _of_op"
         )
+        same = "l._object = r._of_object AND l._ordinal = r._of_ordinal AND l._op = r._of_op"
+        ready = changes.left_join(ids, same).where("quarantine_id IS NOT NULL")
         for column in references:
             assert column.references is not None
             path = self._w.paths.silver(column.references.table)
-            parent = reading.frame(session, self._w, path).where("NOT _deleted")
-            keys = parent.selectExpr(f"CAST(`{column.references.column}` AS STRING) AS `{column.name}`")
-            ready = ready.where(f"`{column.name}` IS NULL").unionByName(
-                ready.join(keys, column.name, "left_semi").select(ready.columns)
-            )
-        return {row["quarantine_id"] for row in ready.select("quarantine_id").distinct().collect()}
+            parent = reading.relation(self._w, f"parent_{column.name}", path).where("NOT _deleted")
+            keys = parent.select(f"CAST(`{column.references.column}` AS STRING) AS _of_parent")
+            there = ready.having(keys, f"l.`{column.name}` = r._of_parent")
+            ready = ready.where(f"`{column.name}` IS NULL").union(there)
+        return {row["quarantine_id"] for row in self._w.engines.rows(ready.select("quarantine_id").distinct())}
 
     def _parents_moved(self, table: Table, held: list[dict[str, Any]]) -> bool:
         """Say whether a parent was loaded after the rows were held: else nothing can have arrived."""
@@ -349,4 +346,5 @@ def in_words(record: dict[str, Any]) -> str:
         return f"batch quarantined: {record['reason']}"
     names = ("read", "applied", "superseded", "duplicate", "quarantined")
     held = f" ({record['held']} held)" if record["held"] else ""
-    return " · ".join(f"{record[n]:,} {n}" for n in names) + held
+    spark = f" · by Spark: {because}" if (because := record.get("engine_because")) and record["engine"] == "spark" else ""
+    return " · ".join(f"{record[n]:,} {n}" for n in names) + held + spark

@@ -10,6 +10,7 @@ from ledgerlake.lake.readers import served
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.extract import outlook
 from ledgerlake.ops.load import requested, unfinished
+from ledgerlake.ops.mart_engines import mart_engines
 from ledgerlake.ops.serve import silver_versions
 from ledgerlake.ops.untaken import open_quarantine
 
@@ -35,6 +36,7 @@ class MartPlan:
     mart: str
     rebuild: str
     because: tuple[str, ...]
+    engine: str  # what builds it where its inputs are small, and why
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def plan(workspace: Workspace, day: date) -> Plan:
 def _mart_plans(workspace: Workspace, moved: set[str], published: bool) -> tuple[MartPlan, ...]:
     plans: list[MartPlan] = []
     rebuilt: set[str] = set()
+    engines = mart_engines(workspace.pipeline)
     for mart in workspace.pipeline.spec.marts:
         because = [i for i in mart.inputs if i.name in moved | rebuilt]
         whole = not published or any(i.partition is None for i in because)
@@ -95,6 +98,7 @@ def _mart_plans(workspace: Workspace, moved: set[str], published: bool) -> tuple
                 mart.mart,
                 "not" if not because else "whole" if whole else "by partition",
                 tuple(i.name for i in because),
+                engines[mart.mart],
             )
         )
     return tuple(plans)

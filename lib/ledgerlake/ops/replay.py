@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Table
 from ledgerlake.core import change as c
+from ledgerlake.engines.door import Engines
 from ledgerlake.errors import NotFoundError, Where
+from ledgerlake.lake import reading
 from ledgerlake.lake.silver import folded
 from ledgerlake.lake.workspace import Workspace
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation, joined_by, quoted
+from ledgerlake.sql.values import canonical_sql
 
 
 @dataclass(frozen=True)
@@ -40,32 +40,26 @@ class Comparison:
 
 def compare(workspace: Workspace, name: str, as_of: datetime | None = None) -> Comparison:
     """Rebuild a silver table from bronze and compare; ``as_of`` (UTC) picks both versions."""
-    table = workspace.table(name)
-    bronze = _version_at(workspace, workspace.paths.bronze(name), as_of, name)
-    silver = _version_at(workspace, workspace.paths.silver(name), as_of, name)
-    session = workspace.spark().newSession()
-    live = _state(_load(session, workspace.paths.silver(name), silver), table)
-    rebuilt = _state(rebuild(_load(session, workspace.paths.bronze(name), bronze), table), table)
-    (live_rows, live_hash), (rows, hash_) = _measure(live), _measure(rebuilt)
-    differ = 0 if (live_rows, live_hash) == (rows, hash_) else _differing(live, rebuilt, table)
-    return Comparison(name, as_of, live_rows, rows, live_hash, hash_, differ)
+    table, paths, engines = workspace.table(name), workspace.paths, workspace.engines
+    bronze = _version_at(workspace, paths.bronze(name), as_of, name)
+    silver = _version_at(workspace, paths.silver(name), as_of, name)
+    live = _state(reading.relation(workspace, "silver", paths.silver(name), silver), table)
+    changes = reading.relation(workspace, "bronze", paths.bronze(name), bronze)
+    at = engines.row(changes.where("_op = 'truncate'").grouped((), f"max({c.POSITION}) AS at"))["at"]
+    with engines.held(live, "live") as one, engines.held(_state(rebuild(changes, table, at), table), "rebuilt") as other:
+        (live_rows, live_hash), (rows, hash_) = _measure(engines, one), _measure(engines, other)
+        differ = 0 if (live_rows, live_hash) == (rows, hash_) else _differing(engines, one, other, table)
+        return Comparison(name, as_of, live_rows, rows, live_hash, hash_, differ)
 
 
-def rebuild(bronze: DataFrame, table: Table) -> DataFrame:
+def rebuild(bronze: Relation, table: Table, truncated_at: str | None) -> Relation:
     """Return the state of every key by folding all of its changes at once."""
-    row = bronze.where("_op = 'truncate'").selectExpr(f"max({c.POSITION}) AS at").first()
-    assert row is not None, "an aggregate always gives one row"
-    states = folded(bronze, table, row["at"])
+    states = folded(bronze, table, truncated_at)
     if table.changes == "partial":
         return states
-    newest = states.groupBy(*table.key).agg(_newest([n for n in states.columns if n not in table.key]))
-    return newest.select(*table.key, "newest.*")
-
-
-def _newest(columns: list[str]):  # type: ignore[no-untyped-def]
-    from pyspark.sql import functions as f
-
-    return f.expr(f"max_by(struct({', '.join(f'`{n}`' for n in columns)}), {c.POSITION}) AS newest")
+    key = ", ".join(map(quoted, table.key))
+    turn = f"row_number() OVER (PARTITION BY {key} ORDER BY {c.POSITION} DESC) AS _turn"
+    return states.select("*", turn).where("_turn = 1").without("_turn")
 
 
 def _version_at(workspace: Workspace, uri: str, as_of: datetime | None, name: str) -> int:
@@ -78,25 +72,24 @@ def _version_at(workspace: Workspace, uri: str, as_of: datetime | None, name: st
     return max(found)
 
 
-def _load(session: SparkSession, path: str, version: int) -> DataFrame:
-    return session.read.format("delta").option("versionAsOf", version).load(path)
+def _state(rows: Relation, table: Table) -> Relation:
+    """Return each key with the hash of its state, as hexadecimal text."""
+    present = [table.column(n) for n in table.column_names if n in rows.columns]
+    texts = [*(canonical_sql(k.kind, quoted(k.name)) for k in present), f"CAST({c.DELETED} AS STRING)", c.POSITION, c.CHANGE_ID]
+    said = ", ".join(f"coalesce(concat('=', {text}), '-')" for text in texts)
+    return rows.select(*map(quoted, table.key), f"md5(concat_ws('|', {said})) AS h")
 
 
-def _state(frame: DataFrame, table: Table) -> DataFrame:
-    present = [n for n in table.column_names if n in frame.columns]
-    values = ", ".join(f"`{n}`" for n in present)
-    return frame.selectExpr(
-        *(f"`{k}`" for k in table.key), f"xxhash64({values}, {c.DELETED}, {c.POSITION}, {c.CHANGE_ID}) AS h"
-    )
-
-
-def _measure(state: DataFrame) -> tuple[int, str]:
-    row = state.selectExpr("count(1) AS n", "CAST(coalesce(sum(CAST(h AS DECIMAL(38,0))), 0) AS STRING) AS h").first()
-    assert row is not None, "an aggregate always gives one row"
+def _measure(engines: Engines, state: Relation) -> tuple[int, str]:
+    """Return how many rows there are, and the sum of their hashes (60 bits of each), whatever their order."""
+    number = "CAST(conv(substring(h, 1, 15), 16, 10) AS DECIMAL(28,0))"
+    row = engines.row(state.grouped((), "count(1) AS n", f"CAST(coalesce(sum({number}), 0) AS STRING) AS h"))
     return row["n"], row["h"]
 
 
-def _differing(live: DataFrame, rebuilt: DataFrame, table: Table) -> int:
-    key = list(table.key)
-    joined = live.join(rebuilt.withColumnRenamed("h", "r"), key, "full")
-    return joined.where("NOT (h <=> r)").count()
+def _differing(engines: Engines, live: Relation, rebuilt: Relation, table: Table) -> int:
+    """Return how many keys are there on one side only, or with another state."""
+    same = joined_by(table.key)
+    changed = live.lacking(rebuilt, f"{same} AND l.h = r.h").select(*map(quoted, table.key))
+    missing = rebuilt.lacking(live, same).select(*map(quoted, table.key))
+    return int(engines.row(changed.union(missing).grouped((), "count(1) AS n"))["n"])

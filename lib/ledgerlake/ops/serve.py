@@ -13,7 +13,6 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import ledgerlake
 from ledgerlake.config.mart_sql import mart_graph
@@ -22,7 +21,6 @@ from ledgerlake.config.personal import personal_columns
 from ledgerlake.core import change as c
 from ledgerlake.core.identity import serving_state
 from ledgerlake.errors import GateBlocked, Where
-from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import candidates
 from ledgerlake.lake.candidates import Candidate
 from ledgerlake.lake.marts import MartBuilder, mart_fingerprint, stands
@@ -39,9 +37,7 @@ from ledgerlake.publish.model import Publication, Publishing, TableSlice
 from ledgerlake.quality.evaluate import evaluate, failing_keys
 from ledgerlake.quality.gate import blocked_message, decide
 from ledgerlake.quality.result import SuiteResult
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from ledgerlake.sql.relation import Relation, literal
 
 
 @dataclass
@@ -126,7 +122,7 @@ class Server:
                 if r["silver_version"] > self._since(table.table)
             ]
             among = ", ".join(literal(b) for b in batches) or "''"
-            rows = silver_rows(self._w.spark().newSession(), self._w, table.table, version)
+            rows = silver_rows(self._w, table.table, version)
             words.append(
                 self._judge(table, rows.where(f"{c.BATCH_ID} IN ({among})"), version, table.key, set_aside=True)
             )
@@ -148,7 +144,7 @@ class Server:
             if not scope.empty:
                 self._prove_key(candidate)
             if mart.suite and not scope.empty:
-                rows = candidates.read(self._w.spark().newSession(), self._w, candidate, changed_only=True)
+                rows = candidates.read(self._w, candidate, changed_only=True)
                 words.append(self._judge(mart, rows, candidate.version, mart.key, set_aside=False))
 
     def _prove_key(self, candidate: Candidate) -> None:
@@ -167,9 +163,9 @@ class Server:
         ])  # fmt: skip
 
     def _judge(
-        self, owner: Table | Mart, rows: DataFrame, version: int, key: tuple[str, ...], *, set_aside: bool
+        self, owner: Table | Mart, rows: Relation, version: int, key: tuple[str, ...], *, set_aside: bool
     ) -> str:
-        result = evaluate(rows, self._w.pipeline.suites[str(owner.suite)])
+        result = evaluate(self._w.engines, rows, self._w.pipeline.suites[str(owner.suite)])
         gate = decide(result, rows_set_aside=set_aside)
         name = owner.table if isinstance(owner, Table) else owner.mart
         self.verdict.results[name] = result
@@ -182,7 +178,7 @@ class Server:
                 "columns": list(k.columns), "on_fail": k.on_fail, "success": k.success,
                 "element_count": k.element_count, "unexpected_count": k.unexpected_count, "observed": k.observed,
                 "expected": k.expected, "why": k.why,
-                "sample_keys": [] if k.success else failing_keys(rows, k, [n for n in key if not self._is_personal(owner, n)]),
+                "sample_keys": [] if k.success else failing_keys(self._w.engines, rows, k, [n for n in key if not self._is_personal(owner, n)]),
             }
             for k in result.checks
         ])  # fmt: skip

@@ -11,13 +11,13 @@ from ledgerlake.config.personal import MASK, personal_columns
 from ledgerlake.core import change as c
 from ledgerlake.core.types import spark_type
 from ledgerlake.errors import NotFoundError, Where
-from ledgerlake.feeds.frames import literal
 from ledgerlake.lake import reading
 from ledgerlake.lake.readers import all_records, publications, served
 from ledgerlake.lake.reading import silver_rows
 from ledgerlake.lake.silver import value_literal
 from ledgerlake.lake.workspace import Workspace
 from ledgerlake.ops.retention import removed_objects
+from ledgerlake.sql.relation import literal, quoted
 
 ROWS_MAX = 20
 Facts = dict[str, Any]
@@ -98,20 +98,19 @@ def trace_row(workspace: Workspace, name: str, key: str) -> Facts:
 
 def _silver_trace(workspace: Workspace, table: Table, values: tuple[str, ...]) -> Facts:
     _same_length(table.key, values, table.table)
-    session = workspace.spark().newSession()
     kinds = {k: spark_type(table.column(k).type) for k in table.key}
     where = " AND ".join(f"`{k}` = {value_literal(v, kinds[k])}" for k, v in zip(table.key, values, strict=True))
-    bronze = reading.frame(session, workspace, workspace.paths.bronze(table.table)).where(where)
-    rows = bronze.orderBy(c.POSITION).limit(ROWS_MAX).collect()
+    bronze = reading.relation(workspace, "bronze", workspace.paths.bronze(table.table)).where(where)
+    rows = workspace.engines.rows(bronze.first(ROWS_MAX, c.POSITION))
     if not rows:
         raise NotFoundError(
             "no change of this key was ever loaded",
             where=Where(table=table.table),
             then="check the key; `ledgerlake quarantine list` may hold it",
         )
-    current = reading.frame(session, workspace, workspace.paths.silver(table.table)).where(where).first()
-    changes = _origins(workspace, table, [row.asDict() for row in rows])
-    state = current.asDict() if current else {}
+    standing = reading.relation(workspace, "silver", workspace.paths.silver(table.table))
+    current = state = workspace.engines.row(standing.where(where))
+    changes = _origins(workspace, table, rows)
     return {
         "table": table.table, "key": dict(zip(table.key, values, strict=True)),
         "current": {n: MASK if table.column(n).pii != "none" else state.get(n) for n in table.column_names} if current else None,
@@ -143,21 +142,20 @@ def _mart_trace(workspace: Workspace, mart: Mart, values: tuple[str, ...]) -> Fa
         raise NotFoundError(
             "nothing of this mart is published yet", where=Where(table=mart.mart), then="run the pipeline"
         )
-    session = workspace.spark().newSession()
-    frame = reading.frame(session, workspace, workspace.paths.mart(mart.mart), last.marts[mart.mart])
+    shown = reading.relation(workspace, "mart", workspace.paths.mart(mart.mart), last.marts[mart.mart])
     where = " AND ".join(f"CAST(`{k}` AS STRING) = {literal(v)}" for k, v in zip(mart.key, values, strict=True))
-    row = frame.where(where).first()
-    if row is None:
+    found = workspace.engines.row(shown.where(where))
+    if not found:
         raise NotFoundError(
             "the published mart has no such row",
             where=Where(table=mart.mart),
             then=f"give the key as {','.join(mart.key)}",
         )
-    found, personal = row.asDict(), personal_columns(workspace.pipeline, mart)
+    personal = personal_columns(workspace.pipeline, mart)
     return {
         "mart": mart.mart, "row": {n: MASK if n in personal and v is not None else v for n, v in found.items()}, "publication_id": last.publication_id, "run_id": last.run_id,
         "delta_version": last.marts[mart.mart],
-        "made_from": [_contribution(workspace, session, mart, i, found, last.inputs) for i in _table_inputs(workspace, mart)],
+        "made_from": [_contribution(workspace, mart, i, found, last.inputs) for i in _table_inputs(workspace, mart)],
     }  # fmt: skip
 
 
@@ -171,7 +169,7 @@ def _table_inputs(workspace: Workspace, mart: Mart) -> list[Any]:
 
 
 def _contribution(
-    workspace: Workspace, session: Any, mart: Mart, item: Any, row: Facts, versions: Mapping[str, int]
+    workspace: Workspace, mart: Mart, item: Any, row: Facts, versions: Mapping[str, int]
 ) -> Facts:
     """Return the rows of one input that fall on the mart row: equal key columns, same partition."""
     if (
@@ -179,11 +177,11 @@ def _contribution(
     ):  # a history or a master, made of tables that can be traced themselves
         return {"table": item.name, "matched_on": [], "rows": [], "more": True}
     table = workspace.table(item.name)
-    rows = silver_rows(session, workspace, item.name, versions[item.name])
+    rows = silver_rows(workspace, item.name, versions[item.name])
     shared = [k for k in mart.key if k in table.column_names]
     tests = [f"CAST(`{k}` AS STRING) = {literal(str(row[k]))}" for k in shared]
     if mart.partition_by and item.partition and mart.partition_by not in shared:
-        kind = rows.selectExpr(f"{item.partition} AS p").dtypes[0][1]
+        kind = workspace.engines.types(rows.select(f"{item.partition} AS p"))["p"]
         value = literal(str(row[mart.partition_by]))
         tests.append(
             f"exists({item.partition}, p -> CAST(p AS STRING) = {value})"
@@ -191,8 +189,9 @@ def _contribution(
             else f"CAST({item.partition} AS STRING) = {value}"
         )
     matching = rows.where(" AND ".join(tests)) if tests else rows
-    picked = matching.select(*table.key, *c.ORIGIN).orderBy(*table.key).limit(ROWS_MAX + 1).collect()
-    shown = [r.asDict() for r in picked[:ROWS_MAX]]
+    origin = matching.select(*map(quoted, table.key), *(n for n in c.ORIGIN if n not in table.key))
+    picked = workspace.engines.rows(origin.first(ROWS_MAX + 1, *table.key))
+    shown = picked[:ROWS_MAX]
     return {
         "table": item.name, "matched_on": [*shared, *([mart.partition_by] if mart.partition_by else [])],
         "rows": [{k: r[k] for k in table.key} | o for r, o in zip(shown, _origins(workspace, table, shown), strict=True)],

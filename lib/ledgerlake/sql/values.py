@@ -14,7 +14,7 @@ from ledgerlake.core.types.moments import Counted, Date, Timestamp
 from ledgerlake.core.types.numbers import WITH_EXPONENT, Decimals, Whole
 from ledgerlake.core.types.sources import FLOATS, is_kept
 from ledgerlake.core.types.words import Boolean
-from ledgerlake.feeds.frames import literal
+from ledgerlake.sql.relation import literal
 
 _END = r"\z"  # unlike $, not before a line end
 _FIRST, _LAST = "TIMESTAMP'0001-01-01 00:00:00Z'", "TIMESTAMP'9999-12-31 23:59:59.999999Z'"

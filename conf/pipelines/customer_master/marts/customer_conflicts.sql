@@ -1,6 +1,6 @@
 -- One row per losing value of today's customers.
 WITH lost AS (
-  SELECT *, explode(from_json(losers, 'array<struct<field:string,value:string,source:string,record:string,time:timestamp,lost_by:string>>')) AS loser
+  SELECT *, explode(from_json(losers, 'array<struct<field:string,value:string,source:string,record:string,time:string,lost_by:string>>')) AS loser
   FROM customer_versions
   WHERE is_current
 )
@@ -10,7 +10,7 @@ SELECT
   loser.source AS source,
   loser.record AS record,
   loser.value AS value,
-  loser.time AS value_time,
+  CAST(loser.time AS TIMESTAMP) AS value_time,
   loser.lost_by AS lost_by,
   CASE loser.field
     WHEN 'name' THEN CAST(name AS STRING)

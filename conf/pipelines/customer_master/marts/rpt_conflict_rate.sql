@@ -21,7 +21,7 @@ standing AS (
   FROM days
 ),
 rated AS (
-  SELECT *, CASE WHEN records > 0 THEN conflicts / records ELSE 0 END AS rate FROM standing
+  SELECT *, CASE WHEN records > 0 THEN CAST(CAST(conflicts AS DECIMAL(18,0)) / records AS DECIMAL(18,12)) ELSE 0 END AS rate FROM standing
 ),
 compared AS (
   SELECT

@@ -16,13 +16,15 @@ gaps AS (
 ),
 sums AS (
   SELECT
-    service, to_date(recorded_at) AS control_date, currency, count(*) AS events,
-    sum(aggregate(
-      from_json(lines, 'ARRAY<STRUCT<debit: STRING>>'), CAST(0 AS DECIMAL(28,3)),
-      (total, entry) -> CAST(total + coalesce(CAST(entry.debit AS DECIMAL(18,3)), 0) AS DECIMAL(28,3))
-    )) AS debits
-  FROM ledger_events
-  GROUP BY service, to_date(recorded_at), currency
+    service, control_date, currency, count(DISTINCT event_id) AS events,
+    coalesce(sum(CAST(entry.debit AS DECIMAL(18,3))), 0) AS debits
+  FROM (
+    SELECT
+      event_id, service, to_date(recorded_at) AS control_date, currency,
+      explode_outer(from_json(lines, 'ARRAY<STRUCT<debit: STRING>>')) AS entry
+    FROM ledger_events
+  )
+  GROUP BY service, control_date, currency
 )
 SELECT
   s.service, s.control_date, s.currency, s.events, CAST(s.debits AS DECIMAL(28,3)) AS debits,

@@ -69,7 +69,8 @@ class Decimals(ColumnType[Decimal]):
     def __post_init__(self) -> None:
         """Spell the type, and what does not fit it."""
         name, scale = f"decimal({self.precision},{self.scale})", self.scale
-        fitting = rf"[+-]?([0-9]+([.][0-9]{{0,{scale}}}0*)?|[.](?=[0-9])[0-9]{{0,{scale}}}0*)"
+        some = rf"[0-9]{{1,{scale}}}0*" if scale else "0+"
+        fitting = rf"[+-]?([0-9]+([.][0-9]{{0,{scale}}}0*)?|[.]{some})"
         refusals = (
             (fitting, f"more digits than {name}"), (PLAIN, f"more decimals than {name}"),
             (WITH_EXPONENT, f"not exact in {name}"), BLANKS,

@@ -51,7 +51,7 @@ class Boolean(ColumnType[bool]):
     delta = "boolean"
     arrow = "bool"
     snowflake = "BOOLEAN"
-    grammar = "(?i:t|true|y|yes|1|f|false|n|no|0)"
+    grammar = "[tT]|[tT][rR][uU][eE]|[yY]|[yY][eE][sS]|1|[fF]|[fF][aA][lL][sS][eE]|[nN]|[nN][oO]|0"
     refusals = (BLANKS,)
     unlike = "not a boolean"
 

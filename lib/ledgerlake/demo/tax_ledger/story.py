@@ -95,7 +95,7 @@ def _moments(stage: Stage) -> None:
     known, now = (
         {
             (r["jurisdiction"], r["period"]): r["liability_amount"]
-            for r in as_of(workspace, "tax_liability", m).collect()
+            for r in workspace.engines.rows(as_of(workspace, "tax_liability", m))
         }
         for m in (Moments(known_at=then), Moments())
     )

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Source, Table
+from ledgerlake.engines.door import Engines
 from ledgerlake.feeds import kafka_files
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.debezium.decoder import DebeziumLines
@@ -20,9 +20,7 @@ from ledgerlake.feeds.debezium.options import DebeziumSource, DebeziumTable, che
 from ledgerlake.feeds.decoding.frame import decoded
 from ledgerlake.feeds.files import FileFeed, Probe
 from ledgerlake.landing.manifest import Layout
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation
 
 
 class DebeziumFeed(FileFeed):
@@ -53,8 +51,8 @@ class DebeziumFeed(FileFeed):
 
         return probe
 
-    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+    def read(self, engines: Engines, reading: Reading) -> Relation:
         """Decode each line once; what is not understood is a problem, not an error."""
         partitions = {kafka_files.file_partition(i.source_name) for i in reading.objects}
         source = DebeziumSource(**reading.source_options)
-        return decoded(spark, reading, DebeziumLines(reading.table, source, len(partitions)))
+        return decoded(engines, reading, DebeziumLines(reading.table, source, len(partitions)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,17 +13,19 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from ledgerlake.arrow import into_spark
+from ledgerlake.engines.door import Engines
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.decoding.bodies import Body, Limits, limits_of
 from ledgerlake.feeds.decoding.changes import Changes, changes_schema
 from ledgerlake.feeds.decoding.faults import attributed
 from ledgerlake.feeds.decoding.lines import Cut, chunks
+from ledgerlake.feeds.frames import reading_session
 from ledgerlake.landing.manifest import LandedObject
+from ledgerlake.sql.relation import Relation
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 Decode = Callable[[int, Sequence[bytes]], Changes]
 """(ordinal of the first line, lines) → changes; called for an object's chunks in their order."""
@@ -31,40 +34,44 @@ Decoder = Callable[[LandedObject], Decode]
 Read = Callable[[LandedObject, Body, Limits], Iterator[Changes]]
 """(object, its content, limits) → its changes, some at a time. It goes to Spark's workers too."""
 
-HERE_BYTES = 16 << 20
-"""Text that is decoded here: about what takes a worker's start and the crossing to it."""
 _FETCHED_TOGETHER = 16  # an object store answers each within tens of milliseconds
-_ROWS_A_TASK = 5_000
 _FOLDED_RATIO, _FOLDED = 10, (".gz", ".bz2", ".xz", ".zst")
 _PARTS_OF_PATH = 5
 
 
 def decoded(
-    spark: SparkSession, reading: Reading, decoder: Decoder, cut: Cut = chunks, *, here_bytes: int = HERE_BYTES
-) -> DataFrame:
+    engines: Engines, reading: Reading, decoder: Decoder, cut: Cut = chunks, *, here_bytes: int | None = None
+) -> Relation:
     """Return the raw changes of a batch's objects; each is cut into records' texts and decoded."""
-    return read_objects(spark, reading, _InChunks(decoder, cut), here_bytes=here_bytes)
+    return read_objects(engines, reading, _InChunks(decoder, cut), here_bytes=here_bytes)
 
 
-def read_objects(spark: SparkSession, reading: Reading, read: Read, *, here_bytes: int = HERE_BYTES) -> DataFrame:
+def read_objects(engines: Engines, reading: Reading, read: Read, *, here_bytes: int | None = None) -> Relation:
     """Return the raw changes of a batch's objects; each is read once.
 
     Batches of up to ``here_bytes`` of text (estimated) are decoded in this process. Raises
     :class:`SourceError` naming the object for what cannot be decoded, from Spark's workers too
     (see :func:`ledgerlake.feeds.decoding.faults.fault_in`).
     """
+    schema = changes_schema(reading.table)
+    most = engines.text_bytes_max if here_bytes is None else here_bytes
+    work = _Work({o.path: o for o in reading.objects}, read, limits_of(reading.source_options), schema)
+    if sum(text_bytes(o.path, o.size_bytes) for o in reading.objects) <= most:
+        rows = pa.Table.from_batches(_here(work, reading), schema)
+        return Relation.of(_name_of(reading), rows, schema.names)
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    schema = changes_schema(reading.table)
-    work = _Work({o.path: o for o in reading.objects}, read, limits_of(reading.source_options), schema)
-    if sum(text_bytes(o.path, o.size_bytes) for o in reading.objects) <= here_bytes:
-        rows = pa.Table.from_batches(_here(work, reading), schema)
-        parts = min(spark.sparkContext.defaultParallelism, 1 + rows.num_rows // _ROWS_A_TASK)
-        return into_spark(spark, rows, from_arrow_schema(schema), parts=parts)
     uris = [f"{reading.lake_uri}/{o.path}" for o in reading.objects]
-    bodies = spark.read.format("binaryFile").load(uris).select("path", "content")
+    bodies = reading_session(engines.session()).read.format("binaryFile").load(uris).select("path", "content")
     all_listed(bodies, reading.objects)
-    return bodies.mapInArrow(work.on_bodies, from_arrow_schema(schema))
+    changes = bodies.mapInArrow(work.on_bodies, from_arrow_schema(schema))
+    return Relation.of(_name_of(reading), changes, schema.names)
+
+
+def _name_of(reading: Reading) -> str:
+    """Return what the changes of a batch's objects are called: parts of one batch meet, and need different names."""
+    paths = "|".join(o.path for o in reading.objects)
+    return f"changes_{hashlib.md5(paths.encode(), usedforsecurity=False).hexdigest()[:8]}"
 
 
 def all_listed(scan: DataFrame, objects: Sequence[LandedObject]) -> None:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Source, Table
+from ledgerlake.engines.door import Engines
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.decoding.frame import read_objects
@@ -33,9 +33,7 @@ from ledgerlake.feeds.dms.read import read_parquet
 from ledgerlake.feeds.files import FileFeed, Probe
 from ledgerlake.feeds.tabular import as_texts, by_layout
 from ledgerlake.landing.manifest import LandedObject
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation
 
 __all__ = ["DmsFeed", "DmsSource", "DmsTable", "file_date", "file_order", "probe_csv"]
 
@@ -92,7 +90,7 @@ class DmsFeed(FileFeed):
         """Return the payload columns: the layout without DMS's own columns."""
         return {n: t for n, t in item.layout if not n.startswith((BEFORE, "$"))}
 
-    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+    def read(self, engines: Engines, reading: Reading) -> Relation:
         """Read each file once: CSV by decoding it, Parquet by Spark, a scan for each layout."""
         options = DmsSource(**reading.source_options)
         columnar = [i for i in reading.objects if options.format == "parquet" and not _in_transactions(i)]
@@ -100,11 +98,11 @@ class DmsFeed(FileFeed):
         frames = []
         if rows:
             read = DmsRows(reading.table, options)
-            frames.append(read_objects(spark, replace(reading, objects=tuple(rows)), read))
+            frames.append(read_objects(engines, replace(reading, objects=tuple(rows)), read))
         if columnar:
             only = replace(reading, objects=tuple(columnar))
-            frames.append(by_layout(only, lambda layout, items: read_parquet(spark, only, layout, items)))
-        return frames[0] if len(frames) == 1 else as_texts(frames, reading.table)
+            frames.append(by_layout(engines, only, lambda layout, items: read_parquet(engines, only, layout, items)))
+        return frames[0] if len(frames) == 1 else as_texts(engines, frames, reading.table)
 
 
 def _in_transactions(item: LandedObject) -> bool:

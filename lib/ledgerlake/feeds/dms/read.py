@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ledgerlake.config.models import Table
 from ledgerlake.core.types import spark_type
+from ledgerlake.engines.door import Engines
 from ledgerlake.feeds.base import Reading
 from ledgerlake.feeds.dms.layout import BEFORE, place_of
 from ledgerlake.feeds.dms.options import DmsSource
-from ledgerlake.feeds.frames import PLACE, literal, quoted
+from ledgerlake.feeds.frames import PLACE
 from ledgerlake.feeds.parquet_files import scan_parquet
 from ledgerlake.feeds.tabular import names_of
 from ledgerlake.landing.manifest import LandedObject, Layout
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation, literal, quoted
 
 _COLON, _COMMA = "\x1f", "\x1e"  # separators that no text of a database holds, until all else is escaped
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", _COLON: '": "', _COMMA: '", "'}
 
 
-def read_parquet(spark: SparkSession, reading: Reading, layout: Layout, items: list[LandedObject]) -> DataFrame:
+def read_parquet(engines: Engines, reading: Reading, layout: Layout, items: list[LandedObject]) -> Relation:
     """Return the raw changes of Parquet files with one layout (columns: see ``feeds.base``)."""
     options = DmsSource(**reading.source_options)
     own = [n for n in (options.op_column, options.sequence_column, options.timestamp_column) if n]
     before = [BEFORE + reading.table.column(k).source_name for k in reading.table.key]
-    rows = scan_parquet(spark, reading, layout, items, place_of, [*own, *before])
+    rows = scan_parquet(engines, reading, layout, items, place_of, [*own, *before])
     return _changes(rows, reading.table, options, [n for n in names_of(layout) if n in rows.columns])
 
 
@@ -59,16 +56,16 @@ def _problems(options: DmsSource, op: str) -> str:
     return "CASE " + " ".join(f"WHEN {test} THEN {literal(says)}" for test, says in tests) + " END"
 
 
-def _changes(rows: DataFrame, table: Table, options: DmsSource, names: list[str]) -> DataFrame:
+def _changes(rows: Relation, table: Table, options: DmsSource, names: list[str]) -> Relation:
     present = set(names)
     op = quoted(options.op_column) if options.op_column in present else "'I'"
     values = [_value(table, c.name, present) for c in table.columns]
     raw = f"CASE WHEN _problem IS NOT NULL THEN {_record(names)} END AS _raw"
-    frame = rows.selectExpr(
+    changes = rows.select(
         "*", f"{_problems(options, op)} AS _problem", f"{_position(options)} AS _position", f"{op} AS _dms_op",
         f"{_ops(op, _key_moved(table, present))} AS _op",
     )  # fmt: skip
-    return frame.selectExpr(
+    return changes.select(
         "_object", "_ordinal", "_op", "_position", "_problem", raw, "CAST(NULL AS ARRAY<STRING>) AS _carried", *values
     )
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Column, Source, Table
 from ledgerlake.core.types.sources import never
+from ledgerlake.engines.door import Engines
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds import kafka_files
 from ledgerlake.feeds.base import Reading
@@ -24,14 +24,12 @@ from ledgerlake.feeds.event_export.avro import MAGIC, avro_fields
 from ledgerlake.feeds.event_export.json import JsonEvents
 from ledgerlake.feeds.event_export.options import EventSource, EventTable
 from ledgerlake.feeds.files import FileFeed, Probe
-from ledgerlake.feeds.frames import literal, path_sql, placed
+from ledgerlake.feeds.frames import path_sql, placed, reading_session
 from ledgerlake.feeds.kafka_files import file_date, file_order
 from ledgerlake.feeds.tabular import by_layout
 from ledgerlake.landing.manifest import LandedObject, Layout
+from ledgerlake.sql.relation import Relation, literal
 from ledgerlake.sql.values import text_sql
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
 
 __all__ = ["EventExportFeed", "EventSource", "EventTable", "file_date", "file_order"]
 
@@ -77,17 +75,17 @@ class EventExportFeed(FileFeed):
 
         return probe
 
-    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+    def read(self, engines: Engines, reading: Reading) -> Relation:
         """Decode each record once; what is not a JSON object is a problem, not an error."""
         if EventSource(**reading.source_options).format == "json":
-            return decoded(spark, reading, JsonEvents(reading.table))
+            return decoded(engines, reading, JsonEvents(reading.table))
 
-        def read_group(layout: Layout, items: list[LandedObject]) -> DataFrame:
+        def read_group(layout: Layout, items: list[LandedObject]) -> Relation:
             if layout:  # the fields of a container's schema; lines have none
-                return _read_avro(spark, reading, layout, items)
-            return decoded(spark, replace(reading, objects=tuple(items)), JsonEvents(reading.table))
+                return _read_avro(engines, reading, layout, items)
+            return decoded(engines, replace(reading, objects=tuple(items)), JsonEvents(reading.table))
 
-        return by_layout(reading, read_group)
+        return by_layout(engines, reading, read_group)
 
 
 def _probe_json(name: str, body: bytes, limits: Limits) -> Layout:
@@ -125,18 +123,20 @@ def _unreadable(column: Column, fields: dict[str, str], *, required: bool) -> st
     return never(kind, column.kind, column.unit)
 
 
-def _read_avro(spark: SparkSession, reading: Reading, layout: Layout, items: list[LandedObject]) -> DataFrame:
+def _read_avro(engines: Engines, reading: Reading, layout: Layout, items: list[LandedObject]) -> Relation:
     """Read containers of one schema; every value becomes text, exactly, so that schemas may differ in a batch."""
     own, kinds = EventTable(**reading.table.feed), dict(layout)
     orders = {i.path: file_order(i.source_name) for i in items}
+    spark = reading_session(engines.session())
     records = spark.read.format("avro").load([f"{reading.lake_uri}/{path}" for path in orders])
     all_listed(records, items)
-    rows = placed(spark, records.selectExpr("struct(*) AS j"), orders)
+    located = placed(spark, records.selectExpr("struct(*) AS j"), orders)
+    rows = Relation.of(f"avro_{len(layout)}_{items[0].path.rpartition('/')[2]}", located, located.columns)
     if own.table_field:
         names = ", ".join(map(literal, own.table_names))
         rows = rows.where(f"coalesce({path_sql('j', own.table_field)} IN ({names}), true)")
     op = _op_sql(own)
-    return rows.selectExpr(
+    return rows.select(
         "_object", "_ordinal", f"{op} AS _op", _POSITION,
         f"CASE WHEN {op} IS NULL THEN 'unknown operation' END AS _problem",
         f"CASE WHEN {op} IS NULL THEN to_json(j) END AS _raw", "CAST(NULL AS ARRAY<STRING>) AS _carried",

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
+from ledgerlake.engines.door import Engines
 from ledgerlake.errors import ConfigError, TransientError
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.decoding.frame import decoded
@@ -32,9 +33,7 @@ from ledgerlake.feeds.landed import landing_path, write_manifest
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog
 from ledgerlake.ports.http import Retries
 from ledgerlake.ports.objects import content_hash
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation
 
 _BODIES: dict[str, dict[str, Any]] = {
     "max_records": {
@@ -123,10 +122,10 @@ class HttpStreamFeed(Feed):
         """Keep each day's last landing: what a later answer lacks is found by comparison with it."""
         return newest_objects(log)
 
-    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+    def read(self, engines: Engines, reading: Reading) -> Relation:
         """Decode the landed lines."""
         own = HttpStreamTable(**reading.table.feed)
-        return decoded(spark, reading, StreamedRecords(reading.table, own.updates, own.day_field))
+        return decoded(engines, reading, StreamedRecords(reading.table, own.updates, own.day_field))
 
 
 def _asked(request: Extraction, table: Table) -> list[Asked]:

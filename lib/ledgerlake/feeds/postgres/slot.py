@@ -8,11 +8,12 @@ source, so they are extracted together. See docs/feeds/postgres_slot.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
+from ledgerlake.engines.door import Engines
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.decoding.frame import decoded
 from ledgerlake.feeds.landed import write_manifest
@@ -23,9 +24,7 @@ from ledgerlake.feeds.postgres.slot_lines import SlotLines
 from ledgerlake.feeds.postgres.slot_session import SlotSession, format_lsn, parse_lsn, session
 from ledgerlake.feeds.postgres.slot_snapshot import land_snapshot
 from ledgerlake.landing.manifest import LandedObject, Manifest, ManifestLog
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation
 
 
 class SlotSource(Options):
@@ -87,9 +86,9 @@ class PostgresSlotFeed(Feed):
         """Return the columns the table had when the object's changes were made."""
         return dict(item.layout) or None
 
-    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+    def read(self, engines: Engines, reading: Reading) -> Relation:
         """Decode the landed lines."""
-        return decoded(spark, reading, SlotLines(reading.table))
+        return decoded(engines, reading, SlotLines(reading.table))
 
     def confirm(self, request: Extraction, loaded: Callable[[Manifest], bool]) -> None:
         """Advance the slot to the LSN up to which every table's changes are in bronze."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING
 
 from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
+from ledgerlake.engines.door import Engines
 from ledgerlake.feeds.base import Options, Reading
 from ledgerlake.feeds.decoding.bodies import limits_of
 from ledgerlake.feeds.decoding.frame import decoded
@@ -22,9 +22,7 @@ from ledgerlake.feeds.files import FileFeed, Probe
 from ledgerlake.feeds.postgres.wal2json_lines import Wal2JsonLines
 from ledgerlake.feeds.postgres.wal2json_probe import probe
 from ledgerlake.landing.manifest import LandedObject
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation
 
 
 class Wal2JsonTable(Options):
@@ -64,6 +62,6 @@ class Wal2JsonFeed(FileFeed):
         declared = {c.source_name: spark_type(c.type) for c in table.columns}
         return declared | dict(item.layout)
 
-    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+    def read(self, engines: Engines, reading: Reading) -> Relation:
         """Decode the landed lines."""
-        return decoded(spark, reading, Wal2JsonLines(reading.table))
+        return decoded(engines, reading, Wal2JsonLines(reading.table))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ledgerlake.config.models import Table
 from ledgerlake.errors import ConfigError, LedgerlakeError, SourceError, TransientError, Where
 from ledgerlake.feeds.base import Extraction
-from ledgerlake.feeds.frames import literal
+from ledgerlake.sql.relation import literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -16,9 +16,9 @@ from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
 from ledgerlake.core.types import spark_type
+from ledgerlake.engines.door import Engines
 from ledgerlake.errors import SourceError, Where
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
-from ledgerlake.feeds.frames import literal
 from ledgerlake.feeds.landed import write_manifest
 from ledgerlake.feeds.moment_text import moment_text, timestamp_text
 from ledgerlake.feeds.parquet_files import parquet_layout, scan_parquet
@@ -26,9 +26,10 @@ from ledgerlake.feeds.query.database import Database, by_key, by_time, connect, 
 from ledgerlake.feeds.tabular import by_layout
 from ledgerlake.landing.manifest import LandedObject, Layout, Manifest
 from ledgerlake.ports.objects import content_hash
+from ledgerlake.sql.relation import Relation, literal
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 _GONE_AT = ("_at", "string")  # the column that only landed deletes have: their position
 _TICK = timedelta(microseconds=1)
@@ -83,15 +84,15 @@ class QueryFeed(Feed):
         todo = self.pending(request)
         return [_extract_table(request, t) for t in request.tables if todo[t.table]]
 
-    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+    def read(self, engines: Engines, reading: Reading) -> Relation:
         """Read landed rows and landed deletes; a row's position is its watermark in microseconds."""
 
-        def read_group(layout: Layout, items: list[LandedObject]) -> DataFrame:
+        def read_group(layout: Layout, items: list[LandedObject]) -> Relation:
             landed = replace(reading, table=_landed_as(reading.table))
-            rows = scan_parquet(spark, landed, layout, items, lambda _: "", ("_at",))  # positions need no order
+            rows = scan_parquet(engines, landed, layout, items, lambda _: "", ("_at",))  # positions need no order
             return _deletes(rows, reading.table) if _GONE_AT in layout else _rows(rows, reading.table, layout)
 
-        return by_layout(reading, read_group)
+        return by_layout(engines, reading, read_group)
 
 
 def window(
@@ -242,18 +243,18 @@ def _landed_as(table: Table) -> Table:
     return table.model_copy(update={"columns": tuple(c.model_copy(update={"source": None}) for c in table.columns)})
 
 
-def _rows(frame: DataFrame, table: Table, layout: Layout) -> DataFrame:
+def _rows(frame: Relation, table: Table, layout: Layout) -> Relation:
     mark = QueryTable(**table.feed).watermark
     position = (timestamp_text if (mark, "timestamp") in layout else moment_text)(f"`{mark}`")
-    return frame.selectExpr(*_frame("upsert", position), *(f"`{n}`" for n in table.column_names))
+    return frame.select(*_frame("upsert", position), *(f"`{n}`" for n in table.column_names))
 
 
-def _deletes(frame: DataFrame, table: Table) -> DataFrame:
+def _deletes(frame: Relation, table: Table) -> Relation:
     values = (
         f"`{c.name}`" if c.name in table.key else f"CAST(NULL AS {spark_type(c.type)}) AS `{c.name}`"
         for c in table.columns
     )
-    return frame.selectExpr(*_frame("delete", "_at"), *values)
+    return frame.select(*_frame("delete", "_at"), *values)
 
 
 def _frame(op: str, position: str) -> list[str]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
+from ledgerlake.engines.door import Engines
 from ledgerlake.errors import ConfigError, SourceError, Where
 from ledgerlake.feeds import deliveries
 from ledgerlake.feeds.base import Extraction, FileOptions, Options, Reading
@@ -29,9 +30,7 @@ from ledgerlake.feeds.salesforce.refetch import Org, fetch, rest_field
 from ledgerlake.landing.manifest import LandedObject, Layout, Manifest, ManifestLog
 from ledgerlake.ports.http import Retries
 from ledgerlake.ports.objects import content_hash
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation
 
 _BEFORE_ALL = f"{0:019d}|{0:010d}"
 
@@ -125,11 +124,11 @@ class SalesforceFeed(FileFeed):
         copied.objects += answer
         return _record(request, table, copied, cursor)
 
-    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+    def read(self, engines: Engines, reading: Reading) -> Relation:
         """Decode each event once; gap and overflow events are no changes."""
         own = SalesforceTable(**reading.table.feed)
         decoder = ChangeEvents(reading.table, own.object, own.field_order, shared=own.shared_channel)
-        return decoded(spark, reading, decoder)
+        return decoded(engines, reading, decoder)
 
 
 class _Examiner:

@@ -10,11 +10,12 @@ import gzip
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
 from ledgerlake.config.models import Source, Table
+from ledgerlake.engines.door import Engines
 from ledgerlake.errors import ConfigError, NotFoundError
 from ledgerlake.feeds.base import Extraction, Feed, Options, Reading
 from ledgerlake.feeds.decoding.frame import decoded
@@ -22,9 +23,7 @@ from ledgerlake.feeds.landed import landing_path, write_manifest
 from ledgerlake.feeds.stripe.fetched import FetchedObjects
 from ledgerlake.landing.manifest import LandedObject, Manifest
 from ledgerlake.ports.objects import content_hash
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from ledgerlake.sql.relation import Relation
 
 NEVER = datetime.min.replace(tzinfo=UTC).isoformat()
 """When everything was fetched by a version that did not write it down."""
@@ -83,9 +82,9 @@ class StripeFeed(Feed):
             for n, t in reversed(list(enumerate(request.tables)))
         ]
 
-    def read(self, spark: SparkSession, reading: Reading) -> DataFrame:
+    def read(self, engines: Engines, reading: Reading) -> Relation:
         """Decode the landed lines."""
-        return decoded(spark, reading, FetchedObjects(reading.table))
+        return decoded(engines, reading, FetchedObjects(reading.table))
 
 
 def _cursor(request: Extraction) -> Mapping[str, Any]:
