@@ -79,11 +79,11 @@ class Engines:
 
     def holds(self, relation: Relation) -> bool:
         """Say whether all that a relation is made of is in this process."""
-        return self._is_held(relation)
+        return self.rows_max > 0 and all(isinstance(rows, pa.Table) for rows in relation.inputs.values())
 
     def ran(self, relation: Relation) -> dict[str, str]:
         """Return the engine that made held rows and, where it was Spark, why: as ``engine`` and ``engine_because``."""
-        if self._is_held(relation):
+        if self.holds(relation):
             return {"engine": "embedded", "engine_because": ""}
         if self.rows_max == 0:
             because = "the environment says so"
@@ -93,7 +93,7 @@ class Engines:
 
     def types(self, relation: Relation) -> dict[str, str]:
         """Return the columns with Spark's types."""
-        if self._is_held(relation):
+        if self.holds(relation):
             try:
                 return dict(self._embedded().plan(relation, _known(relation)).columns)
             except Unsupported as problem:
@@ -108,21 +108,13 @@ class Engines:
 
     def table(self, relation: Relation) -> pa.Table:
         """Return all rows."""
-        if self._is_held(relation):
-            try:
-                return self._embedded().run(relation)
-            except (Unsupported, NotHere) as problem:
-                self._tell(problem)
-        return arrow.out_of_spark(self.frame(relation))
+        held = self._run_here(relation)
+        return arrow.out_of_spark(self.frame(relation)) if held is None else held
 
     def table_if_few(self, relation: Relation) -> pa.Table | None:
         """Return all rows, None where Spark holds them and they are many."""
-        if self._is_held(relation):
-            try:
-                return self._embedded().run(relation)
-            except (Unsupported, NotHere) as problem:
-                self._tell(problem)
-        return arrow.out_of_spark_if_few(self.frame(relation))
+        held = self._run_here(relation)
+        return arrow.out_of_spark_if_few(self.frame(relation)) if held is None else held
 
     def rows(self, relation: Relation) -> list[dict[str, Any]]:
         """Return all rows as dictionaries; for few."""
@@ -150,14 +142,10 @@ class Engines:
     @contextmanager
     def held(self, relation: Relation, name: str) -> Iterator[Relation]:
         """Return the relation's rows computed once, as an input called ``name``."""
-        if self._is_held(relation):
-            try:
-                rows = self._embedded().run(relation)
-            except (Unsupported, NotHere) as problem:
-                self._tell(problem)
-            else:
-                yield Relation.of(name, rows, relation.columns)
-                return
+        rows = self._run_here(relation)
+        if rows is not None:
+            yield Relation.of(name, rows, relation.columns)
+            return
         frame = self.frame(relation).persist()
         try:
             yield Relation.of(name, frame, relation.columns)
@@ -174,10 +162,14 @@ class Engines:
         parts = min(session.sparkContext.defaultParallelism, 1 + rows.num_rows // _TASK_ROWS)
         return arrow.into_spark(session, rows, told, parts=parts if parts > 1 else None)
 
-    def _is_held(self, relation: Relation) -> bool:
-        return self.environment.engine != "spark" and self.rows_max > 0 and all(
-            isinstance(rows, pa.Table) for rows in relation.inputs.values()
-        )  # fmt: skip
+    def _run_here(self, relation: Relation) -> pa.Table | None:
+        """Return all rows where the relation is held here and its query is for here; else None, and why is told."""
+        if self.holds(relation):
+            try:
+                return self._embedded().run(relation)
+            except (Unsupported, NotHere) as problem:
+                self._tell(problem)
+        return None
 
     def _embedded(self) -> Any:
         from ledgerlake.engines.embedded import engine

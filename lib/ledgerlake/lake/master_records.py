@@ -23,7 +23,8 @@ from ledgerlake.core import change as c
 from ledgerlake.core.identity import fingerprint
 from ledgerlake.core.mastering.model import GoldenVersion, Link, Observation, Plan, Survivor, Value
 from ledgerlake.core.mastering.resolve import master as mastered
-from ledgerlake.core.types import decimal_parts, spark_type
+from ledgerlake.core.types import spark_type
+from ledgerlake.engines.embedded.arrow_kinds import arrow_type
 from ledgerlake.sql.relation import Relation, literal
 
 if TYPE_CHECKING:
@@ -105,18 +106,7 @@ def _ddl(table: Table) -> str:
 
 def row_schema(table: Table) -> pa.Schema:
     """Return the Arrow schema of a master table's rows: its columns and the hash of their content."""
-    return pa.schema([*((k.name, arrow_type(k.type)) for k in table.columns), (c.CONTENT, pa.string())])
-
-
-def arrow_type(kind: str) -> pa.DataType:
-    """Return the Arrow type of a contract type."""
-    parts = decimal_parts(kind)
-    if parts:
-        return pa.decimal128(*parts)
-    return {
-        "string": pa.string(), "integer": pa.int32(), "bigint": pa.int64(), "boolean": pa.bool_(),
-        "date": pa.date32(), "timestamp": pa.timestamp("us", tz="UTC"),
-    }[kind]  # fmt: skip
+    return pa.schema([*((k.name, arrow_type(spark_type(k.type))) for k in table.columns), (c.CONTENT, pa.string())])
 
 
 def _worker(

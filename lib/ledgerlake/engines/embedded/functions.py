@@ -9,7 +9,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from ledgerlake.engines.embedded import kinds
-from ledgerlake.engines.embedded.kinds import VOID, named
+from ledgerlake.engines.embedded.kinds import VOID, named, text
 from ledgerlake.engines.embedded.operators import (
     cast,
     constant,
@@ -18,7 +18,6 @@ from ledgerlake.engines.embedded.operators import (
     quotient,
     spark_name,
     strings,
-    text,
     unscaled,
 )
 from ledgerlake.engines.embedded.regex import re2
@@ -514,11 +513,17 @@ def _exists(node: exp.Exists, scope: Scope) -> Sql:
     made = node.args.get("expression")
     if not isinstance(made, exp.Lambda):
         raise _unsupported(node, "EXISTS with a query")
-    whole, [variable] = expression(node.this, scope), made.expressions
+    whole, each, _ = _over(node.this, made, scope)
+    # As in Spark: null where no item fulfils it and one cannot say.
+    return Sql(f"ledger_any(list_transform({whole.text}, {each}))", "boolean")
+
+
+def _over(array: exp.Expr, made: exp.Lambda, scope: Scope) -> tuple[Sql, str, Sql]:
+    """Return an array, the function over its items, and what that gives for one."""
+    whole, [variable] = expression(array, scope), made.expressions
     item = {variable.name.lower(): Sql(variable.name, kinds.element(whole.kind))}
     inner = expression(made.this, replace(scope, variables={**scope.variables, **item}))
-    # As in Spark: null where no item fulfils it and one cannot say.
-    return Sql(f"ledger_any(list_transform({whole.text}, lambda {variable.name}: {inner.text}))", "boolean")
+    return whole, f"lambda {variable.name}: {inner.text}", inner
 
 
 @rule(exp.ArrayFilter, exp.Transform)
@@ -526,12 +531,10 @@ def _each(node: exp.Func, scope: Scope) -> Sql:
     made = node.expression
     if not isinstance(made, exp.Lambda) or len(made.expressions) != 1:
         raise _unsupported(node)
-    whole, [variable] = expression(node.this, scope), made.expressions
-    item = {variable.name.lower(): Sql(variable.name, kinds.element(whole.kind))}
-    inner = expression(made.this, replace(scope, variables={**scope.variables, **item}))
+    whole, each, inner = _over(node.this, made, scope)
     word = "list_filter" if isinstance(node, exp.ArrayFilter) else "list_transform"
     kind = whole.kind if isinstance(node, exp.ArrayFilter) else f"array<{inner.kind}>"
-    return Sql(f"{word}({whole.text}, lambda {variable.name}: {inner.text})", kind)
+    return Sql(f"{word}({whole.text}, {each})", kind)
 
 
 @rule(exp.ArraySlice)

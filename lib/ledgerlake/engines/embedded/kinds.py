@@ -88,9 +88,14 @@ def duck(kind: str) -> str:
     return _DUCK[kind]
 
 
-def name(text: str) -> str:
+def name(column: str) -> str:
     """Return a name as DuckDB quotes it."""
-    return '"' + text.replace('"', '""') + '"'
+    return '"' + column.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """Return a text as DuckDB quotes it."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def as_decimal(kind: str) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from ledgerlake.engines.base import Unsupported
 from ledgerlake.engines.embedded import kinds
-from ledgerlake.engines.embedded.kinds import VOID, name, named
+from ledgerlake.engines.embedded.kinds import VOID, name, named, text
 from ledgerlake.engines.embedded.regex import matches_sql
 from ledgerlake.engines.embedded.translate import Scope, Sql, _field, _unsupported, expression, query, rule
 
@@ -29,11 +29,6 @@ _MOMENT = (
 _WHOLE = r"^[+-]?[0-9]+\z"
 _NUMBER = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,4})?\z"
 _TRUTH = r"^(?i:t|true|y|yes|1|f|false|n|no|0)\z"
-
-
-def text(value: str) -> str:
-    """Return a text as DuckDB quotes it."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def constant(node: exp.Expr) -> str | None:

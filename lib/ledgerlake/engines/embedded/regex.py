@@ -8,6 +8,7 @@ ahead: where a pattern, or one of its alternatives, begins by looking ahead, tha
 from __future__ import annotations
 
 from ledgerlake.engines.base import Unsupported
+from ledgerlake.engines.embedded import kinds
 
 _LINE_ENDS = "\\n\\r\\x{85}\\x{2028}\\x{2029}"
 _END = f"(?:\\r\\n|[{_LINE_ENDS}])?\\z"
@@ -33,7 +34,7 @@ def re2(pattern: str) -> str:
 
 
 def _found(text: str, pattern: str) -> str:
-    return f"regexp_matches({text}, {_literal(pattern)})"
+    return f"regexp_matches({text}, {kinds.text(pattern)})"
 
 
 def _alternatives(text: str, pattern: str, end: str) -> str:
@@ -91,10 +92,6 @@ def _class_end(pattern: str, at: int) -> int:
     while end < len(pattern) and pattern[end] != "]":
         end += 2 if pattern[end] == "\\" else 1
     return end
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 class _Reader:
